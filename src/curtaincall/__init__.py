@@ -1,0 +1,1 @@
+"""Curtaincall: paid private video calls and live streams; no packet without a paid lease."""
