@@ -1,0 +1,92 @@
+# Curtaincall: every command a person needs. `make` alone lists them.
+#
+# Two environments, so that neither command rebuilds the other's work:
+#   .venv       for tests and editing: editable, the native module without link-time optimisation (profile `fast`)
+#   build/run   for running and measuring: a release build, as an operator would install it
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export UV_PYTHON_DOWNLOADS := never
+UV := build/tools/uv
+PYTHON := .venv/bin/python
+RELEASE := build/run/bin/python
+WEB := src/curtaincall/web/index.html
+CLIENT_SOURCES := $(shell find client -path client/node_modules -prune -o -type f -print 2>/dev/null)
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -type f 2>/dev/null)
+PYTHON_SOURCES := pyproject.toml uv.lock $(shell find src -name '*.py' 2>/dev/null)
+
+HOST ?= 127.0.0.1
+PORT ?= 8080
+DATA_DIR ?= build/data
+
+.PHONY: help
+help: ## list these commands
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
+
+# ---- running ---------------------------------------------------------------------------------------------------------
+
+.PHONY: run
+run: build/run.stamp ## start Curtaincall with demo accounts (PORT=8080, HTTPS=1 to let a phone on the LAN use its camera)
+	@exec build/run/bin/curtaincall serve --demo --port $(PORT) --data-dir $(DATA_DIR) \
+	    $(if $(HTTPS),--https --host 0.0.0.0,--host $(HOST))
+
+.PHONY: demo
+demo: build/run.stamp build/swarm.stamp ## a paid call between two headless peers, narrated, from first hold to settlement
+	@dev/packages ffmpeg
+	@exec $(RELEASE) -m demo
+
+bench-%: build/run.stamp build/swarm.stamp ## print a table of figures and write build/bench/NAME.json (cutoff)
+	@dev/packages ffmpeg
+	@exec $(RELEASE) -m bench.$*
+
+# ---- testing ---------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: build/dev.stamp $(WEB) ## every test; ends with the counts
+	@dev/packages ffmpeg chromium
+	@dev/run-tests
+
+.PHONY: check
+check: build/dev.stamp client/node_modules/.stamp ## formatting, lints, types and the import rules
+	@dev/run-checks
+
+.PHONY: format
+format: build/dev.stamp client/node_modules/.stamp ## format every language's sources in place
+	.venv/bin/ruff format . && .venv/bin/ruff check --fix --quiet . || true
+	cargo fmt
+	cd client && npx biome check --write .
+
+.PHONY: soak
+soak: build/run.stamp build/dev.stamp build/swarm.stamp $(WEB) ## what takes longer than a test may: crashes by the hundred, long fuzzing
+	@dev/packages ffmpeg chromium
+	@dev/run-soak
+
+# ---- setting up ------------------------------------------------------------------------------------------------------
+
+$(UV): dev/install-uv
+	@dev/install-uv
+
+build/dev.stamp: $(UV) $(RUST_SOURCES) pyproject.toml uv.lock
+	@$(UV) sync --locked --quiet -C build-args="--profile fast"
+	@cargo build --locked --quiet --profile fast -p curtaincall-swarm
+	@touch $@
+
+build/run.stamp: $(UV) $(RUST_SOURCES) $(PYTHON_SOURCES) $(WEB)
+	@echo "Preparing Curtaincall: the first time takes some minutes, afterwards seconds."
+	@UV_PROJECT_ENVIRONMENT=build/run $(UV) sync --locked --quiet --no-dev --group harness --no-editable \
+	    --reinstall-package curtaincall
+	@touch $@
+
+build/swarm.stamp: $(RUST_SOURCES)
+	@cargo build --locked --quiet --release -p curtaincall-swarm
+	@mkdir -p build && touch $@
+
+client/node_modules/.stamp: client/package.json client/package-lock.json
+	@cd client && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(WEB): client/node_modules/.stamp $(CLIENT_SOURCES)
+	@cd client && npm run --silent build
+	@touch $@
