@@ -1,0 +1,167 @@
+"""A real server in a process of its own, on ephemeral ports and a data folder of its own."""
+
+import asyncio
+import os
+import re
+import signal
+import sqlite3
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from support.people import People
+
+LISTENING = re.compile(r"listening (https?://\S+)")
+START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 20
+LOG_LINES_KEPT = 20_000
+
+
+class Server:
+    """`curtaincall serve`. Start it, talk to it through `people`, kill it, start it again on the same data.
+
+    `launcher` replaces `-m curtaincall`, for measurements that need a server in an unusual condition.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        environment: dict[str, str] | None = None,
+        launcher: Sequence[str] = ("-m", "curtaincall"),
+        arguments: Sequence[str] = ("--demo",),
+    ) -> None:
+        self.data_dir = data_dir
+        self.log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
+        self.url = ""
+        self._environment = {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "CURTAINCALL_MEDIA__PORT": "0",
+            "CURTAINCALL_MEDIA__PUBLIC_IP": "127.0.0.1",
+            **(environment or {}),
+        }
+        self._launcher = launcher
+        self._arguments = arguments
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._listening = asyncio.Event()
+        self._people: People | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            await self.stop()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the server is not running"
+        return self._process.pid
+
+    @property
+    def people(self) -> People:
+        """The public API, as people of all kinds use it."""
+        assert self._people is not None, "the server is not running"
+        return self._people
+
+    async def start(self) -> None:
+        """Start and wait until it listens. Raises RuntimeError with what it printed if it does not."""
+        self._listening.clear()
+        command = [sys.executable, *self._launcher, "serve", "--port", "0", "--data-dir", str(self.data_dir)]
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            *self._arguments,
+            env=self._environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=1 << 20,
+        )
+        self._reader = asyncio.create_task(self._read_log(self._process))
+        listening = asyncio.create_task(self._listening.wait())
+        gone = asyncio.create_task(self._process.wait())
+        await asyncio.wait({listening, gone}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
+        gone.cancel()
+        if not self._listening.is_set():
+            await self.kill()
+            raise RuntimeError("The server did not start. It said:\n" + "\n".join(list(self.log)[-50:]))
+        self._people = People(self.url, await self._service_token())
+
+    async def stop(self) -> int:
+        """End it as an operator would (SIGTERM) and return its exit code."""
+        return await self._end(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """`kill -9`: no goodbye, no flush."""
+        await self._end(signal.SIGKILL)
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None, "the server is not running"
+        self._process.send_signal(number)
+
+    def query(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Read the books directly, as an auditor would."""
+        path = self.data_dir / "curtaincall.sqlite3"
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        finally:
+            connection.close()
+
+    async def command(self, *arguments: str) -> tuple[int, str]:
+        """Run another `curtaincall` command on the same data folder: its exit code and all that it printed."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "curtaincall",
+            *arguments,
+            "--data-dir",
+            str(self.data_dir),
+            env=self._environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        printed, _ = await process.communicate()
+        return process.returncode or 0, printed.decode()
+
+    async def _service_token(self) -> str:
+        code, printed = await self.command("token", "--service", "tests")
+        if code != 0:
+            raise RuntimeError(f"No service token: {printed}")
+        return printed.strip().splitlines()[-1]
+
+    async def _end(self, number: signal.Signals) -> int:
+        assert self._process is not None, "the server is not running"
+        process, self._process = self._process, None
+        if self._people is not None:
+            await self._people.close()
+            self._people = None
+        if process.returncode is None:
+            process.send_signal(number)
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                code = await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise RuntimeError("The server did not stop. It said:\n" + "\n".join(list(self.log)[-50:])) from None
+        assert self._reader is not None
+        await self._reader
+        return code
+
+    async def _read_log(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            text = line.decode(errors="replace").rstrip()
+            self.log.append(text)
+            if found := LISTENING.search(text):
+                self.url = found.group(1)
+                self._listening.set()
