@@ -9,6 +9,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 export UV_PYTHON_DOWNLOADS := never
+# The demo and the benches drive a real server with the same fixtures as the tests.
+HARNESS := PYTHONPATH=tests CURTAINCALL_SWARM_PROFILE=release
 UV := build/tools/uv
 PYTHON := .venv/bin/python
 RELEASE := build/run/bin/python
@@ -35,11 +37,11 @@ run: build/run.stamp ## start Curtaincall with demo accounts (PORT=8080, HTTPS=1
 .PHONY: demo
 demo: build/run.stamp build/swarm.stamp ## a paid call between two headless peers, narrated, from first hold to settlement
 	@dev/packages ffmpeg
-	@exec $(RELEASE) -m demo
+	@exec env $(HARNESS) $(RELEASE) -m demo
 
 bench-%: build/run.stamp build/swarm.stamp ## print a table of figures and write build/bench/NAME.json (cutoff)
 	@dev/packages ffmpeg
-	@exec $(RELEASE) -m bench.$*
+	@exec env $(HARNESS) $(RELEASE) -m bench.$*
 
 # ---- testing ---------------------------------------------------------------------------------------------------------
 

@@ -113,6 +113,15 @@ class SwarmPeer:
                 raise TimeoutError(f"{name} did not come within {timeout_s} s. {self._story()}") from None
         return event
 
+    async def next_event(self, position: int, *, timeout_s: float = 20) -> Event:
+        """Return the event at this position of `events`, waiting for it. Raises as `wait_for` does."""
+        async with self._changed, asyncio.timeout(timeout_s):
+            while len(self.events) <= position:
+                if self._ended:
+                    raise PeerGone(f"There was no further event. {self._story()}")
+                await self._changed.wait()
+        return self.events[position]
+
     async def command(self, line: str) -> None:
         """Send one command line, such as `leave` or `drop_network`."""
         stdin = self._running().stdin

@@ -1,0 +1,1 @@
+"""A narrated proof without a browser: `make demo`."""
