@@ -1,0 +1,1 @@
+"""Alembic's scripts: expand first, contract in a later release; each revision runs once, in one transaction."""

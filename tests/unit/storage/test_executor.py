@@ -1,0 +1,171 @@
+"""The write executor: acknowledged after the commit, grouped, and no command can spoil its neighbour's."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import IntegrityError
+
+from curtaincall.storage import executor as executor_module
+from curtaincall.storage.database import Database, open_database
+from curtaincall.storage.errors import Overloaded, StorageClosed
+from curtaincall.storage.executor import WriteExecutor
+
+
+class Refused(Exception):
+    pass
+
+
+def insert(connection: Connection, value: int) -> int:
+    connection.execute(text("INSERT INTO numbers (value) VALUES (:value)"), {"value": value})
+    return value
+
+
+def insert_then_refuse(connection: Connection, value: int) -> int:
+    insert(connection, value)
+    raise Refused(value)
+
+
+def numbers(connection: Connection) -> list[int]:
+    return [row.value for row in connection.execute(text("SELECT value FROM numbers ORDER BY value"))]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = open_database(tmp_path)
+    with database.writer.begin() as connection:
+        connection.execute(text("CREATE TABLE numbers (value INTEGER UNIQUE)"))
+    return database
+
+
+@pytest.fixture
+async def executor(database: Database) -> AsyncIterator[WriteExecutor]:
+    executor = WriteExecutor(database)
+    yield executor
+    await executor.close()
+    database.close()
+
+
+class Gate:
+    """Holds the writer inside a command, so that what is submitted meanwhile forms a group."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.opened = threading.Event()
+
+    def use_case(self, _connection: Connection, _command: None) -> None:
+        self.entered.set()
+        assert self.opened.wait(timeout=10)
+
+
+async def test_a_write_is_visible_to_every_reader_once_acknowledged(executor: WriteExecutor) -> None:
+    assert await executor.submit(insert, 7) == 7
+    assert await executor.read(numbers) == [7]
+
+
+async def test_commands_that_wait_together_are_committed_together(executor: WriteExecutor, database: Database) -> None:
+    gate = Gate()
+    commits: list[int] = []
+    event.listen(database.writer, "commit", lambda _connection: commits.append(1))
+    held = asyncio.create_task(executor.submit(gate.use_case, None))
+    await asyncio.to_thread(gate.entered.wait)
+    waiting = [asyncio.create_task(executor.submit(insert, value)) for value in range(40)]
+    await asyncio.sleep(0)
+    gate.opened.set()
+    await held
+    assert await asyncio.gather(*waiting) == list(range(40))
+    assert len(commits) == 2
+
+
+async def test_a_refusal_undoes_only_its_own_writes(executor: WriteExecutor) -> None:
+    gate = Gate()
+    held = asyncio.create_task(executor.submit(gate.use_case, None))
+    await asyncio.to_thread(gate.entered.wait)
+    before = asyncio.create_task(executor.submit(insert, 1))
+    refused = asyncio.create_task(executor.submit(insert_then_refuse, 2))
+    after = asyncio.create_task(executor.submit(insert, 3))
+    await asyncio.sleep(0)
+    gate.opened.set()
+    await held
+    assert await before == 1
+    with pytest.raises(Refused):
+        await refused
+    assert await after == 3
+    assert await executor.read(numbers) == [1, 3]
+
+
+async def test_a_database_error_reaches_its_own_caller_only(executor: WriteExecutor) -> None:
+    await executor.submit(insert, 5)
+    gate = Gate()
+    held = asyncio.create_task(executor.submit(gate.use_case, None))
+    await asyncio.to_thread(gate.entered.wait)
+    group = [asyncio.create_task(executor.submit(insert, value)) for value in (4, 5, 6)]
+    await asyncio.sleep(0)
+    gate.opened.set()
+    await held
+    results = await asyncio.gather(*group, return_exceptions=True)
+    assert results[0] == 4
+    assert isinstance(results[1], IntegrityError)
+    assert results[2] == 6
+    assert await executor.read(numbers) == [4, 5, 6]
+
+
+async def test_a_full_queue_refuses_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor_module, "QUEUE_LIMIT", 2)
+    executor = WriteExecutor(database)
+    gate = Gate()
+    held = asyncio.create_task(executor.submit(gate.use_case, None))
+    await asyncio.to_thread(gate.entered.wait)
+    waiting = [asyncio.create_task(executor.submit(insert, value)) for value in (1, 2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await executor.submit(insert, 3)
+    gate.opened.set()
+    await asyncio.gather(held, *waiting)
+    await executor.close()
+    database.close()
+
+
+async def test_a_caller_that_has_gone_before_the_writer_began_writes_nothing(executor: WriteExecutor) -> None:
+    gate = Gate()
+    held = asyncio.create_task(executor.submit(gate.use_case, None))
+    await asyncio.to_thread(gate.entered.wait)
+    gone = asyncio.create_task(executor.submit(insert, 9))
+    await asyncio.sleep(0)
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    gate.opened.set()
+    await held
+    assert await executor.read(numbers) == []
+
+
+async def test_closing_commits_what_was_queued_and_refuses_the_rest(database: Database) -> None:
+    executor = WriteExecutor(database)
+    writes = [asyncio.create_task(executor.submit(insert, value)) for value in range(10)]
+    await asyncio.sleep(0)
+    await executor.close()
+    assert await asyncio.gather(*writes) == list(range(10))
+    with pytest.raises(StorageClosed):
+        await executor.submit(insert, 11)
+    with pytest.raises(StorageClosed):
+        await executor.read(numbers)
+    with database.reader.begin() as connection:
+        assert numbers(connection) == list(range(10))
+    database.close()
+
+
+async def test_a_reader_cannot_write(executor: WriteExecutor) -> None:
+    with pytest.raises(Exception, match="readonly"):
+        await executor.read(lambda connection: insert(connection, 1))
+
+
+async def test_the_file_is_in_the_durable_mode(executor: WriteExecutor) -> None:
+    def pragmas(connection: Connection, _command: None) -> dict[str, object]:
+        names = ("journal_mode", "synchronous", "foreign_keys")
+        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names}
+
+    assert await executor.submit(pragmas, None) == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
