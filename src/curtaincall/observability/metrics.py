@@ -1,0 +1,46 @@
+"""Figures for `/metrics`, in the Prometheus text format. Each app has a registry of its own."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class Metrics:
+    """What the control plane counts. Labels are bounded: codes and reasons of ours, never ids from outside."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "curtaincall_http_requests_total", "HTTP requests by status.", ["status"], registry=self.registry
+        )
+        self.request_seconds = Histogram(
+            "curtaincall_http_request_seconds",
+            "Time to answer an HTTP request.",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
+            registry=self.registry,
+        )
+        self.sockets = Gauge("curtaincall_sockets", "Open WebSockets.", ["endpoint"], registry=self.registry)
+        self.socket_refusals = Counter(
+            "curtaincall_socket_refusals_total",
+            "Sockets closed with an ERROR, by code.",
+            ["code"],
+            registry=self.registry,
+        )
+        self.seats = Gauge("curtaincall_seats", "Seats taken in rooms.", registry=self.registry)
+        self.terminations = Counter(
+            "curtaincall_terminations_total", "Seats cut, by reason.", ["reason"], registry=self.registry
+        )
+        self.renewal_seconds = Histogram(
+            "curtaincall_lease_renewal_seconds",
+            "Time to renew every lease once.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0),
+            registry=self.registry,
+        )
+        self.renewal_failures = Counter(
+            "curtaincall_lease_renewal_failures_total", "Renewals that failed.", registry=self.registry
+        )
+
+    def exposition(self) -> bytes:
+        """The text that a Prometheus server scrapes."""
+        return generate_latest(self.registry)

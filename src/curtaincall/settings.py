@@ -1,0 +1,216 @@
+"""Every setting, in one frozen tree, read once at start and passed down; nothing else reads the environment.
+
+Sources, strongest first: the command line, `CURTAINCALL_*` in the environment (nested with `__`, so
+`CURTAINCALL_MEDIA__PORT=20000`), a TOML file (`--config` or `CURTAINCALL_CONFIG`). Unknown names are refused in all of
+them, because a misspelt limit that is silently ignored is worse than no limit.
+"""
+
+import ipaddress
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from limits import parse
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+ENV_PREFIX: Final = "CURTAINCALL_"
+
+NOT_SETTINGS: Final = frozenset({"CURTAINCALL_CONFIG", "CURTAINCALL_SERVICE_TOKEN"})
+"""Names with our prefix that are not settings: the TOML file's path, and the token that tools (rtcbench) send us."""
+
+
+class UnknownSetting(ValueError):
+    """A `CURTAINCALL_*` name in the environment that is no setting."""
+
+
+def _rate(text: str) -> str:
+    parse(text)
+    return text
+
+
+def _address_or_empty(text: str) -> str:
+    if text:
+        ipaddress.ip_address(text)
+    return text
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
+"""A rate limit in the notation of `limits`: "10/minute"."""
+
+Address = Annotated[str, AfterValidator(_address_or_empty)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Branch(BaseModel):
+    """A part of the tree: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(_Branch):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    """0 asks the system for a free port (tests)."""
+    https: bool = False
+    """Serve with a locally made certificate, so that a phone on the LAN may use its camera."""
+    origins: tuple[str, ...] = ()
+    """Further origins whose cookie-authenticated requests are accepted, beside the server's own."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    max_body_bytes: int = Field(default=64 * 1024, ge=1024)
+    shutdown_timeout_s: int = Field(default=10, ge=1, le=120)
+    """Longest time a graceful stop may take, settlement of live calls included."""
+
+
+class MediaSettings(_Branch):
+    port: Port = 10_000
+    """Shard i binds UDP and TCP port + i; 0 asks the system for free ports (tests)."""
+    bind_ip: Address = ""
+    """Empty: the loopback interface if the server listens there only, all interfaces otherwise."""
+    public_ip: str = ""
+    """Address (or several, separated by commas) put into ICE candidates. Empty: those of this machine."""
+    shards: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1, le=64)
+
+
+class IceServer(_Branch):
+    """An RTCIceServer handed to clients in JOINED."""
+
+    urls: tuple[str, ...]
+    username: str | None = None
+    credential: SecretStr | None = None
+
+
+class RoomsSettings(_Branch):
+    max_participants: int = Field(default=20, ge=2, le=10_000)
+    reconnect_grace_s: int = Field(default=10, ge=0, le=300)
+    """How long a conference seat waits for a participant whose socket was lost."""
+    ice_servers: tuple[IceServer, ...] = ()
+
+
+class AccountsSettings(_Branch):
+    access_ttl_s: int = Field(default=900, ge=60, le=3600)
+    refresh_ttl_s: int = Field(default=30 * 86_400, ge=3600)
+    join_token_ttl_s: int = Field(default=60, ge=1, le=60)
+    minimum_age_years: int = Field(default=18, ge=18)
+    password_threads: int = Field(default=1, ge=1, le=16)
+    """Threads that hash passwords: the bound on what a flood of log-ins can cost."""
+
+
+class LimitsSettings(_Branch):
+    """Rate limits. `--demo` relaxes those that were not set."""
+
+    join_per_user: Rate = "10/minute"
+    join_per_address: Rate = "60/minute"
+    login_per_account: Rate = "10/minute"
+    register_per_address: Rate = "20/minute"
+    messages_per_connection: Rate = "200/10 seconds"
+
+    def relaxed(self) -> "LimitsSettings":
+        """The limits of a demonstration: generous enough for a load test from one address."""
+        generous = {
+            name: "100000/minute"
+            for name in ("join_per_user", "join_per_address", "login_per_account", "register_per_address")
+            if name not in self.model_fields_set
+        }
+        return self.model_copy(update=generous)
+
+
+class ChargingSettings(_Branch):
+    """Figures of the tariff and of the quota. Creators set price, minimum and increment themselves."""
+
+    fee_bp: int = Field(default=2000, ge=0, le=10_000)
+    """The platform's share in basis points."""
+    default_minimum_ms: int = Field(default=60_000, ge=0)
+    default_increment_ms: int = Field(default=1000, ge=1)
+    first_hold_ms: int = Field(default=60_000, ge=10_000)
+    slice_ms: int = Field(default=30_000, ge=1000)
+    lease_ms: int = Field(default=5000, ge=500, le=5000)
+    renew_every_ms: int = Field(default=2000, ge=200, le=4000)
+
+
+class PaymentsSettings(_Branch):
+    gateway: Literal["none", "sandbox"] = "none"
+    """`sandbox` moves no real money: outside `--demo` it has to be asked for by name."""
+
+
+class GrpcSettings(_Branch):
+    port: Port = 50_054
+
+
+class PackagerSettings(_Branch):
+    port: Port = 8081
+
+
+class Settings(BaseSettings):
+    """The whole tree. Made by `load`; frozen from then on."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__", validate_default=True
+    )
+
+    data_dir: Path = Path("data")
+    demo: bool = False
+    currency: str = Field(default="EUR", pattern="^[A-Z]{3}$")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    server: ServerSettings = ServerSettings()
+    media: MediaSettings = MediaSettings()
+    rooms: RoomsSettings = RoomsSettings()
+    accounts: AccountsSettings = AccountsSettings()
+    limits: LimitsSettings = LimitsSettings()
+    charging: ChargingSettings = ChargingSettings()
+    payments: PaymentsSettings = PaymentsSettings()
+    grpc: GrpcSettings = GrpcSettings()
+    packager: PackagerSettings = PackagerSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, then environment, then the TOML file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def redacted(self) -> dict[str, Any]:
+        """The tree for the log at start: secrets show as asterisks."""
+        return self.model_dump(mode="json")
+
+
+def load(config_file: Path | None = None, **overrides: Any) -> Settings:
+    """Read all sources once.
+
+    Raises UnknownSetting, pydantic's ValidationError, FileNotFoundError for a missing `config_file`.
+    """
+    refuse_unknown_names(os.environ)
+    named = config_file or (Path(os.environ["CURTAINCALL_CONFIG"]) if "CURTAINCALL_CONFIG" in os.environ else None)
+    if named is not None and not named.is_file():
+        raise FileNotFoundError(f"No settings file at {named}.")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=named)
+
+    tree = FromFile(**overrides)
+    if not tree.demo:
+        return tree
+    payments = tree.payments if "gateway" in tree.payments.model_fields_set else PaymentsSettings(gateway="sandbox")
+    return tree.model_copy(update={"limits": tree.limits.relaxed(), "payments": payments})
+
+
+def refuse_unknown_names(environment: Mapping[str, str]) -> None:
+    """Raise UnknownSetting for a `CURTAINCALL_*` name that is neither a setting nor in `NOT_SETTINGS`."""
+    known = set(_names(Settings, ENV_PREFIX)) | NOT_SETTINGS
+    unknown = sorted(name for name in environment if name.upper().startswith(ENV_PREFIX) and name.upper() not in known)
+    if unknown:
+        raise UnknownSetting(f"Unknown settings in the environment: {', '.join(unknown)}.")
+
+
+def _names(tree: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in tree.model_fields.items():
+        yield (prefix + name).upper()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _names(field.annotation, f"{prefix}{name}__")
