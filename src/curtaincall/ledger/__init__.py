@@ -1,0 +1,1 @@
+"""Double entry: accounts, immutable transfers and holds. The sole writer of money."""

@@ -1,0 +1,191 @@
+"""Accounts and the four commands that move money. All amounts are integer minor units of one currency.
+
+The vocabulary is TigerBeetle's two-phase transfers: a *hold* (pending transfer) counts against the payer at once; it is
+resolved once, by a *post* of all or part of it (the rest returns) or by a *void*. See design/charging.md, "Ledger".
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Final
+
+from curtaincall.kernel.money import MAX_AMOUNT_MINOR
+from curtaincall.ledger.errors import TransferInvalid
+
+MAX_LEGS: Final = 8
+"""The most rows that one command writes."""
+
+
+class AccountKind(StrEnum):
+    WALLET = "wallet"
+    CREATOR_PENDING = "creator_pending"
+    CREATOR_PAYABLE = "creator_payable"
+    PLATFORM_FEE = "platform_fee"
+    GATEWAY_CLEARING = "gateway_clearing"
+
+
+GUARDED: Final = frozenset({AccountKind.WALLET, AccountKind.CREATOR_PENDING, AccountKind.CREATOR_PAYABLE})
+"""Kinds that never go below zero: one balance row each, kept in the transaction of every transfer.
+
+The others are touched by everybody's money: they have no balance row to fight over and are summed up when read.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of somebody (a user, the platform, a gateway) in one currency."""
+
+    kind: AccountKind
+    owner_id: str
+    currency: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.kind}:{self.currency}:{self.owner_id}"
+
+    @property
+    def guarded(self) -> bool:
+        return self.kind in GUARDED
+
+
+def wallet(user_id: str, currency: str) -> Account:
+    """What a user has put in and may spend."""
+    return Account(AccountKind.WALLET, user_id, currency)
+
+
+def creator_pending(creator_id: str, currency: str) -> Account:
+    """What a creator has earned and may not have paid out yet."""
+    return Account(AccountKind.CREATOR_PENDING, creator_id, currency)
+
+
+def creator_payable(creator_id: str, currency: str) -> Account:
+    """What a creator may have paid out."""
+    return Account(AccountKind.CREATOR_PAYABLE, creator_id, currency)
+
+
+def platform_fee(currency: str) -> Account:
+    """What the house has earned."""
+    return Account(AccountKind.PLATFORM_FEE, "house", currency)
+
+
+def gateway_clearing(gateway: str, currency: str) -> Account:
+    """What a payment gateway owes the house: its balance is negative by what came in."""
+    return Account(AccountKind.GATEWAY_CLEARING, gateway, currency)
+
+
+class Purpose(StrEnum):
+    """Why money moved: the kind of a transaction on a statement."""
+
+    TOP_UP = "top_up"
+    CALL = "call"
+
+
+class TransferKind(StrEnum):
+    SINGLE = "single"
+    PENDING = "pending"
+    POST = "post"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One row: debit -> credit."""
+
+    debit: Account
+    credit: Account
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a hold, and whom it goes to."""
+
+    credit: Account
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Move money at once. `key` identifies the command for ever; `ref` is what it was for (a session, a top-up)."""
+
+    key: str
+    purpose: Purpose
+    ref: str
+    legs: tuple[Leg, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Reserve money on the debit account, meant for the credit account."""
+
+    key: str
+    purpose: Purpose
+    ref: str
+    debit: Account
+    credit: Account
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Resolve a hold: pay its shares, return the rest."""
+
+    key: str
+    hold_key: str
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Resolve a hold: return all of it."""
+
+    key: str
+    hold_key: str
+
+
+Command = Transfer | Hold | Post | Void
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account holds: `available = balance - held`."""
+
+    balance_minor: int
+    held_minor: int
+
+    @property
+    def available_minor(self) -> int:
+        return self.balance_minor - self.held_minor
+
+
+@dataclass(frozen=True, slots=True)
+class StatementEntry:
+    """One movement of an account: what a command added to it (negative: took from it)."""
+
+    transaction_id: str
+    purpose: Purpose
+    amount_minor: int
+    currency: str
+    created_at_ms: int
+    ref: str
+
+
+def body_hash(command: Command) -> str:
+    """What two commands with one key must agree in."""
+    body = {"command": type(command).__name__, **asdict(command)}
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def check_legs(legs: tuple[Leg, ...]) -> None:
+    """Raise TransferInvalid unless the legs are what double entry can write."""
+    if not 1 <= len(legs) <= MAX_LEGS:
+        raise TransferInvalid("A command has between one and eight legs.", legs=len(legs))
+    currencies = {account.currency for leg in legs for account in (leg.debit, leg.credit)}
+    if len(currencies) != 1:
+        raise TransferInvalid("A command moves one currency.", currencies=sorted(currencies))
+    for leg in legs:
+        if type(leg.amount_minor) is not int or not 0 < leg.amount_minor <= MAX_AMOUNT_MINOR:
+            raise TransferInvalid("The amount of a leg is positive and bounded.", amount_minor=leg.amount_minor)
+        if leg.debit == leg.credit:
+            raise TransferInvalid("An account cannot pay itself.", account=leg.debit.id)

@@ -1,0 +1,1 @@
+"""The wallet and the gateways that fill it."""
