@@ -10,7 +10,7 @@ SHELL := /bin/bash
 
 export UV_PYTHON_DOWNLOADS := never
 # The demo and the benches drive a real server with the same fixtures as the tests.
-HARNESS := PYTHONPATH=tests CURTAINCALL_SWARM_PROFILE=release
+HARNESS := PYTHONPATH=tests SWARM_PROFILE=release
 UV := build/tools/uv
 PYTHON := .venv/bin/python
 RELEASE := build/run/bin/python

@@ -17,7 +17,7 @@ Event = dict[str, Any]
 
 def binary() -> Path:
     """The peers' program: the release build where the caller asks for it (benches), else the tests' build."""
-    chosen = os.environ.get("CURTAINCALL_SWARM_PROFILE", "fast")
+    chosen = os.environ.get("SWARM_PROFILE", "fast")
     return ROOT / "target" / chosen / "curtaincall-swarm"
 
 
