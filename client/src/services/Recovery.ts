@@ -1,0 +1,86 @@
+import { backoffMs } from '@/signaling/backoff';
+import { SignalingError } from '@/signaling/SignalingChannel';
+
+/** The server keeps a seat this long for somebody whose network is gone (docs: charging, PAUSED). */
+const GRACE_MS = 30_000;
+/** An ICE restart that did not help within this is followed by joining anew. */
+const RESTART_PATIENCE_MS = 4_000;
+/** A new joining whose media does not connect within this is followed by another. */
+const CONNECT_PATIENCE_MS = 6_000;
+/** Backoff alone allows fewer within the grace: this bounds the loop whatever the clock does. */
+const MAX_REJOINS = 60;
+
+export interface RecoverySteps {
+  /** Ask for a new media path over the signaling that stands. */
+  restart: () => Promise<void>;
+  /** Join anew, with new signaling and new media. */
+  rejoin: () => Promise<void>;
+}
+
+export type RecoveryOutcome = 'mended' | 'refused' | 'given-up';
+
+/** One attempt to come back after the network was lost, bounded by the server's grace. */
+export class Recovery {
+  readonly #steps: RecoverySteps;
+  #stopped = false;
+  #restartUseful: boolean;
+  #wake: () => void = () => undefined;
+
+  /** `signalingStands`: only then can the media path alone be mended. */
+  constructor(steps: RecoverySteps, signalingStands: boolean) {
+    this.#steps = steps;
+    this.#restartUseful = signalingStands;
+  }
+
+  async run(): Promise<RecoveryOutcome> {
+    const deadline = Date.now() + GRACE_MS;
+    globalThis.addEventListener?.('online', this.#wakeUp);
+    try {
+      if (this.#restartUseful) {
+        await this.#steps.restart().catch(() => this.skipRestart());
+        if (this.#restartUseful) await this.#pause(RESTART_PATIENCE_MS);
+      }
+      for (let attempt = 0; attempt < MAX_REJOINS && Date.now() < deadline; attempt++) {
+        if (this.#stopped) return 'mended';
+        let waitMs = Math.max(backoffMs(attempt), 0);
+        try {
+          await this.#steps.rejoin();
+          await this.#pause(CONNECT_PATIENCE_MS);
+        } catch (error) {
+          if (error instanceof SignalingError && error.final) return 'refused';
+          if (error instanceof SignalingError) waitMs = Math.max(waitMs, error.retryAfterMs ?? 0);
+        }
+        await this.#pause(waitMs);
+      }
+      return this.#stopped ? 'mended' : 'given-up';
+    } finally {
+      globalThis.removeEventListener?.('online', this.#wakeUp);
+    }
+  }
+
+  /** Media flows again, or nobody wants it any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#wake();
+  }
+
+  /** The signaling is gone as well: a restart could not be answered. */
+  skipRestart(): void {
+    if (!this.#restartUseful) return;
+    this.#restartUseful = false;
+    this.#wake();
+  }
+
+  readonly #wakeUp = (): void => this.#wake();
+
+  #pause(waitMs: number): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,201 @@
+import { Emitter } from '@/events/Emitter';
+import type { Slot } from '@/signaling/messages';
+
+export type PeerConnectionFactory = (configuration: RTCConfiguration) => RTCPeerConnection;
+export type TrackKind = 'audio' | 'video';
+
+export interface SlotConnectionOptions {
+  createPeerConnection: PeerConnectionFactory;
+  iceServers: RTCIceServer[];
+  /** Send the camera in three sizes, so that each receiver gets the one that fits. */
+  simulcast: boolean;
+  /** How many participants can be received at once, to begin with. */
+  slotPairs: number;
+  sendOffer: (sdp: string) => void;
+  sendCandidate: (candidate: RTCIceCandidateInit | null) => void;
+}
+
+interface SlotConnectionEvents {
+  /** The first track of a user; further ones join the same stream. */
+  stream: { userId: string; stream: MediaStream };
+  /** A user is on no slot any more. */
+  streamRemoved: { userId: string };
+  state: RTCPeerConnectionState;
+}
+
+/** 1280x720, 852x480 and 426x240 of a 720p camera: the rungs that the server serves. */
+const SIMULCAST: readonly RTCRtpEncodingParameters[] = [
+  { rid: 'l', scaleResolutionDownBy: 3, maxBitrate: 180_000 },
+  { rid: 'm', scaleResolutionDownBy: 1.5, maxBitrate: 700_000 },
+  { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 2_200_000 },
+];
+const SINGLE: readonly RTCRtpEncodingParameters[] = [{ maxBitrate: 2_200_000 }];
+
+/** An offer must fit the 60,000 characters that the server takes; it decides who is on the slots of a fuller room. */
+export const MAX_SLOT_PAIRS = 12;
+/** What the SFU forwards; every further codec would only make offers longer. */
+const CODECS: ReadonlySet<string> = new Set(['audio/opus', 'video/vp8', 'video/h264', 'video/rtx']);
+
+/**
+ * One RTCPeerConnection to the SFU: own tracks are sent, and reusable receive slots carry whom the server puts
+ * on them (`TRACKS`). We always offer, the server only answers, one offer at a time.
+ */
+export class SlotConnection extends Emitter<SlotConnectionEvents> {
+  readonly #options: SlotConnectionOptions;
+  readonly #peer: RTCPeerConnection;
+  readonly #senders = new Map<TrackKind, RTCRtpSender>();
+  readonly #streams = new Map<string, MediaStream>();
+  #slots: readonly Slot[] = [];
+  #slotPairs = 0;
+  /** An offer waits for its answer; what else is wanted meanwhile goes into the next. */
+  #offering = false;
+  #offerAgain = false;
+  #closed = false;
+
+  constructor(options: SlotConnectionOptions) {
+    super();
+    this.#options = options;
+    this.#peer = options.createPeerConnection({
+      iceServers: options.iceServers,
+      bundlePolicy: 'max-bundle',
+      rtcpMuxPolicy: 'require',
+    });
+    this.#peer.addEventListener('icecandidate', ({ candidate }) => {
+      if (!this.#closed) options.sendCandidate(candidate?.toJSON() ?? null);
+    });
+    this.#peer.addEventListener('connectionstatechange', () => {
+      if (!this.#closed) this.emit('state', this.#peer.connectionState);
+    });
+  }
+
+  get state(): RTCPeerConnectionState {
+    return this.#peer.connectionState;
+  }
+
+  /** Puts own tracks (null: not sent for now) and the first slots into the first offer. */
+  async start(
+    stream: MediaStream | null,
+    tracks: ReadonlyMap<TrackKind, MediaStreamTrack | null>,
+  ): Promise<void> {
+    for (const [kind, track] of tracks) {
+      const transceiver = this.#peer.addTransceiver(track ?? kind, {
+        direction: 'sendonly',
+        ...(stream !== null && { streams: [stream] }),
+        ...(kind === 'video' && { sendEncodings: [...(this.#options.simulcast ? SIMULCAST : SINGLE)] }),
+      });
+      preferCodecs(transceiver, kind);
+      this.#senders.set(kind, transceiver.sender);
+    }
+    this.#addSlots(this.#options.slotPairs);
+    await this.#offer();
+  }
+
+  /** What is sent for this kind from now on; null sends nothing at all, not even black or silence. */
+  async replaceTrack(kind: TrackKind, track: MediaStreamTrack | null): Promise<void> {
+    await this.#senders.get(kind)?.replaceTrack(track);
+  }
+
+  /** Makes room for this many other participants, with a new offer if there is too little. */
+  async growTo(participants: number): Promise<void> {
+    const wanted = Math.min(participants, MAX_SLOT_PAIRS);
+    if (wanted <= this.#slotPairs) return;
+    this.#addSlots(wanted - this.#slotPairs);
+    await this.#offer();
+  }
+
+  /** Asks for a new network path (ICE restart); slots and tracks stay as they are. */
+  async restartIce(): Promise<void> {
+    this.#peer.restartIce();
+    await this.#offer();
+  }
+
+  async acceptAnswer(sdp: string): Promise<void> {
+    if (this.#closed || this.#peer.signalingState !== 'have-local-offer') return;
+    await this.#peer.setRemoteDescription({ type: 'answer', sdp });
+    this.#offering = false;
+    this.#applyTracks();
+    if (this.#offerAgain) await this.#offer();
+  }
+
+  async addCandidate(candidate: RTCIceCandidateInit | null): Promise<void> {
+    if (!this.#closed && this.#peer.remoteDescription !== null) await this.#peer.addIceCandidate(candidate);
+  }
+
+  /** The whole list of who is on which slot, as the server tells it each time. */
+  assign(slots: readonly Slot[]): void {
+    this.#slots = slots;
+    this.#applyTracks();
+  }
+
+  getStats(): Promise<RTCStatsReport> {
+    return this.#peer.getStats();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#peer.close();
+    this.#slots = [];
+    this.#applyTracks();
+  }
+
+  #addSlots(pairs: number): void {
+    for (let pair = 0; pair < pairs; pair++) {
+      for (const kind of ['audio', 'video'] as const) {
+        preferCodecs(this.#peer.addTransceiver(kind, { direction: 'recvonly' }), kind);
+      }
+    }
+    this.#slotPairs += pairs;
+  }
+
+  async #offer(): Promise<void> {
+    if (this.#closed) return;
+    if (this.#offering) {
+      this.#offerAgain = true;
+      return;
+    }
+    this.#offering = true;
+    this.#offerAgain = false;
+    await this.#peer.setLocalDescription();
+    const sdp = this.#peer.localDescription?.sdp;
+    if (sdp !== undefined && !this.#closed) this.#options.sendOffer(sdp);
+  }
+
+  /** Brings every user's stream in line with the slots. */
+  #applyTracks(): void {
+    const tracksByMid = new Map<string, MediaStreamTrack>();
+    for (const { mid, receiver } of this.#peer.getTransceivers()) {
+      if (mid !== null) tracksByMid.set(mid, receiver.track);
+    }
+    const wanted = new Map<string, Set<MediaStreamTrack>>();
+    for (const { mid, userId } of this.#slots) {
+      const track = tracksByMid.get(mid);
+      if (userId === null || track === undefined) continue;
+      wanted.set(userId, (wanted.get(userId) ?? new Set()).add(track));
+    }
+    for (const [userId, stream] of this.#streams) {
+      const tracks = wanted.get(userId);
+      for (const track of stream.getTracks()) {
+        if (!tracks?.has(track)) stream.removeTrack(track);
+      }
+      if (tracks === undefined) {
+        this.#streams.delete(userId);
+        this.emit('streamRemoved', { userId });
+      }
+    }
+    for (const [userId, tracks] of wanted) {
+      const known = this.#streams.get(userId);
+      const stream = known ?? new MediaStream();
+      for (const track of tracks) stream.addTrack(track);
+      if (known !== undefined) continue;
+      this.#streams.set(userId, stream);
+      this.emit('stream', { userId, stream });
+    }
+  }
+}
+
+function preferCodecs(transceiver: RTCRtpTransceiver, kind: TrackKind): void {
+  const { codecs = [] } = globalThis.RTCRtpReceiver?.getCapabilities?.(kind) ?? {};
+  const wanted = codecs.filter(({ mimeType }) => CODECS.has(mimeType.toLowerCase()));
+  if (wanted.length > 0) transceiver.setCodecPreferences?.(wanted);
+}
