@@ -1,0 +1,5 @@
+"""`python -m curtaincall`."""
+
+from curtaincall.cli import main
+
+main()

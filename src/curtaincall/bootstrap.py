@@ -1,0 +1,235 @@
+"""The one composition root: settings in, a running app out. Nothing else puts services together."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from starlette.types import ASGIApp
+
+from curtaincall.accounts.passwords import Passwords
+from curtaincall.accounts.service import AccountRules, AccountsService
+from curtaincall.accounts.tokens import Tokens, signing_key
+from curtaincall.charging.model import ChargingSettings, QuotaRules
+from curtaincall.charging.service import ChargingService
+from curtaincall.enforcement.leases import LeaseKeeper
+from curtaincall.enforcement.service import PaymentEnforcementService
+from curtaincall.kernel.clock import Clock, SystemClock
+from curtaincall.kernel.events import EventBus
+from curtaincall.kernel.ids import IdFactory, uuid7
+from curtaincall.ledger.service import Ledger
+from curtaincall.media.embedded import EmbeddedEngine
+from curtaincall.media.ports import MediaEngine
+from curtaincall.media.pump import MediaEventPump
+from curtaincall.observability.metrics import Metrics
+from curtaincall.payments.ports import Gateway
+from curtaincall.payments.sandbox import SandboxGateway
+from curtaincall.payments.service import WalletService
+from curtaincall.rooms.calls import PrivateCalls
+from curtaincall.rooms.presence import Presence
+from curtaincall.rooms.service import RoomRules, RoomsService
+from curtaincall.settings import Settings
+from curtaincall.storage.database import Database, migrate, open_database
+from curtaincall.storage.executor import WriteExecutor
+from curtaincall.storage.idempotency import IdempotencyStore
+from curtaincall.transports.authentication import Authenticator
+from curtaincall.transports.limits import RateLimits
+from curtaincall.transports.rest import web
+from curtaincall.transports.rest.app import create_app
+from curtaincall.transports.services import Services
+from curtaincall.transports.ws.endpoints import Endpoints
+from curtaincall.transports.ws.events import EventsHub
+from curtaincall.transports.ws.news import News
+
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What tests may put in the place of the real thing."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    ids: IdFactory | None = None
+    media: Callable[[Settings], MediaEngine] | None = None
+    web_root: Path = field(default_factory=web.folder)
+
+
+class App:
+    """Everything that runs, and the order in which it starts and stops."""
+
+    def __init__(self, settings: Settings, overrides: Overrides) -> None:
+        self.settings = settings
+        clock = overrides.clock
+        ids = overrides.ids or (lambda: uuid7(clock.now_ms()))
+        self._database = _migrated_database(settings.data_dir)
+        self.services = _services(settings, overrides, self._database, clock, ids)
+        self._pump = MediaEventPump(self.services.media, self.services.bus)
+        self._pumping: asyncio.Task[None] | None = None
+        self._leases = LeaseKeeper(
+            self.services.charging,
+            self.services.rooms,
+            self.services.bus,
+            clock,
+            self.services.metrics,
+            settings.charging.renew_every_ms / 1000,
+        )
+        hub = EventsHub()
+        self._news = News(self.services, hub)
+        self._endpoints = Endpoints(self.services, hub)
+        self.asgi: ASGIApp = create_app(self.services, self._endpoints, overrides.web_root)
+
+    async def start(self) -> None:
+        """Settle what a crash left open, then take up work."""
+        services = self.services
+        await services.wallet.start()
+        await services.charging.start()
+        await services.accounts.start()
+        await services.rooms.start()
+        self._pumping = asyncio.create_task(self._pump.run(), name="media-events")
+        self._news.start()
+        self._leases.start()
+        log.info("started", extra={"demo": self.settings.demo})
+
+    async def end_calls(self) -> None:
+        """End and settle every live call, then say goodbye to whoever is still connected.
+
+        Bounded by `server.shutdown_timeout_s`.
+        """
+        try:
+            async with asyncio.timeout(self.settings.server.shutdown_timeout_s):
+                await self.services.charging.stop()
+        except TimeoutError:
+            # Nothing is lost: what is still open is settled at the next start, as after a crash.
+            log.warning("shutdown_timed_out")
+        self._endpoints.close_all()
+
+    async def stop(self) -> None:
+        """Close everything. Calls have been ended by `end_calls`."""
+        await self._leases.stop()
+        await self._news.stop()
+        if self._pumping is not None:
+            self._pumping.cancel()
+            await asyncio.gather(self._pumping, return_exceptions=True)
+        await self.services.media.close()
+        await self.services.executor.close()
+        self.services.accounts.close()
+        self._database.close()
+        log.info("stopped")
+
+
+def build(settings: Settings, overrides: Overrides | None = None) -> App:
+    """Put the app together from its settings; `start` makes it run."""
+    return App(settings, overrides or Overrides())
+
+
+def _migrated_database(data_dir: Path) -> Database:
+    database = open_database(data_dir)
+    migrate(database)
+    return database
+
+
+def _services(settings: Settings, overrides: Overrides, database: Database, clock: Clock, ids: IdFactory) -> Services:
+    bus = EventBus()
+    metrics = Metrics()
+    executor = WriteExecutor(database)
+    media = (overrides.media or _embedded_engine)(settings)
+    ledger = Ledger(clock, ids)
+    charging = ChargingService(executor, ledger, media, clock, bus, charging_settings(settings))
+    tokens = Tokens(signing_key(settings.data_dir), clock, ids)
+    accounts = AccountsService(
+        executor, Passwords(settings.accounts.password_threads), tokens, clock, ids, _account_rules(settings)
+    )
+    rooms = RoomsService(executor, media, charging, bus, clock, ids, _room_rules(settings))
+    return Services(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        bus=bus,
+        executor=executor,
+        idempotency=IdempotencyStore(executor, clock),
+        media=media,
+        tokens=tokens,
+        accounts=accounts,
+        wallet=WalletService(
+            executor, ledger, _gateways(settings, executor, clock, ids), clock, ids, bus, settings.currency
+        ),
+        charging=charging,
+        rooms=rooms,
+        calls=PrivateCalls(executor, accounts, rooms, charging, bus, clock, ids),
+        presence=Presence(bus),
+        enforcement=PaymentEnforcementService(rooms, charging, bus, metrics),
+        metrics=metrics,
+        limits=RateLimits(settings.limits),
+        authenticator=Authenticator(accounts, settings.server.origins),
+    )
+
+
+def _account_rules(settings: Settings) -> AccountRules:
+    figures = settings.accounts
+    return AccountRules(
+        access_ttl_s=figures.access_ttl_s,
+        refresh_ttl_s=figures.refresh_ttl_s,
+        minimum_age_years=figures.minimum_age_years,
+    )
+
+
+def _room_rules(settings: Settings) -> RoomRules:
+    return RoomRules(
+        max_participants=settings.rooms.max_participants,
+        reconnect_grace_us=settings.rooms.reconnect_grace_s * 1_000_000,
+        unpaid_lease_ms=settings.charging.lease_ms,
+    )
+
+
+def charging_settings(settings: Settings) -> ChargingSettings:
+    """The figures of charging, as its own package wants them."""
+    figures = settings.charging
+    return ChargingSettings(
+        currency=settings.currency,
+        fee_bp=figures.fee_bp,
+        default_increment_ms=figures.default_increment_ms,
+        default_minimum_ms=figures.default_minimum_ms,
+        quota=QuotaRules(first_hold_ms=figures.first_hold_ms, slice_ms=figures.slice_ms),
+        lease_ms=figures.lease_ms,
+    )
+
+
+def _gateways(settings: Settings, executor: WriteExecutor, clock: Clock, ids: IdFactory) -> dict[str, Gateway]:
+    if settings.payments.gateway == "sandbox":
+        return {"sandbox": SandboxGateway(executor, clock, ids)}
+    return {}
+
+
+def _embedded_engine(settings: Settings) -> MediaEngine:
+    local = settings.server.host in LOOPBACK
+    media = settings.media
+    public = [address.strip() for address in media.public_ip.split(",") if address.strip()]
+    return EmbeddedEngine(
+        bind_ip=media.bind_ip or ("127.0.0.1" if local and not public else "0.0.0.0"),  # noqa: S104 - peers are everywhere
+        public_ips=public or (["127.0.0.1"] if local else lan_addresses()),
+        base_port=media.port,
+        shards=media.shards,
+        max_seats_per_room=settings.rooms.max_participants,
+    )
+
+
+def lan_addresses() -> list[str]:
+    """This machine's own IPv4 addresses that others can reach, the one of the default route first."""
+    found: list[str] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): nothing is sent, but a source address is chosen
+            found.append(probe.getsockname()[0])
+        except OSError:
+            log.warning("no_default_route")
+    try:
+        of_name = [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+    except socket.gaierror:
+        of_name = []
+    found += [address for address in of_name if address not in found and not address.startswith("127.")]
+    return found or ["127.0.0.1"]

@@ -1,0 +1,110 @@
+"""The command line: `curtaincall serve · token · migrate · ledger verify · doctor`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from curtaincall.cli import doctor as checks
+from curtaincall.cli.serve import run
+from curtaincall.settings import Settings, UnknownSetting, load
+
+DAY_S = 86_400
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+ledger = typer.Typer(no_args_is_help=True, help="The books.")
+app.add_typer(ledger, name="ledger")
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the database and the keys are kept.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")]
+
+
+def main() -> None:
+    """Entry point of the `curtaincall` command."""
+    app()
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 for any free one.")] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Seed people with money and use the sandbox gateway.")] = False,
+    https: Annotated[bool, typer.Option("--https", help="Serve with a locally made certificate.")] = False,
+) -> None:
+    """Run the server."""
+    server = {"host": host, "port": port, "https": https or None}
+    run(_settings(config, data_dir, demo=demo or None, server=server))
+
+
+@app.command()
+def token(
+    service: Annotated[str, typer.Option(help="Name of the service that the token is for.")],
+    ttl: Annotated[int, typer.Option(min=1, help="Seconds until it expires.")] = DAY_S,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Print a Bearer token for a service, and nothing else."""
+    from curtaincall.accounts.tokens import Tokens, signing_key
+    from curtaincall.kernel.clock import SystemClock
+    from curtaincall.kernel.ids import uuid7
+
+    clock = SystemClock()
+    key = signing_key(_settings(config, data_dir).data_dir)
+    typer.echo(Tokens(key, clock, lambda: uuid7(clock.now_ms())).service(service, ttl))
+
+
+@app.command()
+def migrate(data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Bring the database to the newest schema. `serve` does it too."""
+    from curtaincall.storage.database import migrate as run_migrations
+    from curtaincall.storage.database import open_database
+
+    database = open_database(_settings(config, data_dir).data_dir)
+    try:
+        run_migrations(database)
+    finally:
+        database.close()
+    typer.echo("The database is up to date.")
+
+
+@ledger.command()
+def verify(data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Recompute the books from their rows; exits with 1 if anything does not balance."""
+    from curtaincall.ledger.verify import verify as verify_books
+    from curtaincall.storage.database import open_database
+
+    database = open_database(_settings(config, data_dir).data_dir)
+    try:
+        with database.reader.begin() as connection:
+            report = verify_books(connection)
+    finally:
+        database.close()
+    typer.echo(report)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command()
+def doctor(data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Check what the server needs of this machine; exits with 1 if something is missing."""
+    findings = checks.examine(_settings(config, data_dir))
+    for finding in findings:
+        typer.echo(f"{'ok' if finding.ok else 'FAIL':<5} {finding.what}: {finding.detail}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _settings(config: Path | None, data_dir: Path | None, **overrides: Any) -> Settings:
+    """The settings, with what the command line said on top. Exits with 2 and a sentence if they cannot be."""
+    given = {"data_dir": data_dir, **overrides}
+    if isinstance(given.get("server"), dict):
+        given["server"] = {name: value for name, value in given["server"].items() if value is not None}
+    try:
+        return load(config, **{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            typer.echo(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}", err=True)
+    except (UnknownSetting, FileNotFoundError) as error:
+        typer.echo(str(error), err=True)
+    raise typer.Exit(2)

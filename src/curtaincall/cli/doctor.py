@@ -1,0 +1,73 @@
+"""`curtaincall doctor`: whether this machine has what the server needs, one finding per line."""
+
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from curtaincall.ledger.verify import verify
+from curtaincall.settings import Settings
+from curtaincall.storage.database import FILE_NAME, open_database
+
+OLDEST_SANE_EPOCH_S: Final = 1_767_225_600
+"""2026-01-01: a clock before it makes tokens that have never been valid."""
+
+SOCKET_KINDS: Final = (("UDP", socket.SOCK_DGRAM), ("TCP", socket.SOCK_STREAM))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    what: str
+    ok: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at ports, programs, database and clock. Changes nothing but may make the data folder."""
+    return [*_ports(settings), _ffmpeg(), _database(settings), _clock()]
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    yield _port("HTTP", settings.server.host, settings.server.port, (("TCP", socket.SOCK_STREAM),))
+    for shard in range(settings.media.shards if settings.media.port else 0):
+        yield _port("media", settings.media.bind_ip or settings.server.host, settings.media.port + shard, SOCKET_KINDS)
+
+
+def _port(what: str, host: str, port: int, kinds: tuple[tuple[str, socket.SocketKind], ...]) -> Finding:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for name, kind in kinds:
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((host, port))
+            except OSError as error:
+                return Finding(f"{what} port {port}/{name}", False, error.strerror or str(error))
+    return Finding(f"{what} port {port}", True, "free")
+
+
+def _ffmpeg() -> Finding:
+    found = shutil.which("ffmpeg")
+    return Finding("ffmpeg", found is not None, found or "not installed: apt-get install ffmpeg")
+
+
+def _database(settings: Settings) -> Finding:
+    if not (settings.data_dir / FILE_NAME).exists():
+        return Finding("database", True, "will be made at the first start")
+    database = open_database(settings.data_dir)
+    try:
+        with database.reader.begin() as connection:
+            report = verify(connection)
+        return Finding("database", report.ok, "the books balance" if report.ok else "run: curtaincall ledger verify")
+    except SQLAlchemyError as error:
+        return Finding("database", False, type(error).__name__)
+    finally:
+        database.close()
+
+
+def _clock() -> Finding:
+    sane = time.time() >= OLDEST_SANE_EPOCH_S
+    return Finding("clock", sane, "plausible" if sane else "the date is in the past: set the clock")

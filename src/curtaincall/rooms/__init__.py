@@ -1,0 +1,1 @@
+"""Rooms, seats and roles; private calls; who is online."""

@@ -1,0 +1,63 @@
+"""Refusals of the rooms domain."""
+
+from curtaincall.kernel.errors import CurtaincallError
+
+
+class RoomsError(CurtaincallError):
+    """Base of this domain's refusals."""
+
+    code = "rooms_error"
+
+
+class RoomUnknown(RoomsError):
+    code = "room_not_found"
+
+
+class RoomExists(RoomsError):
+    code = "room_exists"
+
+
+class RoomEnded(RoomsError):
+    code = "room_ended"
+
+
+class RoomFull(RoomsError):
+    code = "room_full"
+
+
+class CapacityTooLarge(RoomsError):
+    code = "capacity_too_large"
+
+
+class KindUnavailable(RoomsError):
+    """Rooms of this kind cannot be made this way."""
+
+    code = "kind_unavailable"
+
+
+class Removed(RoomsError):
+    """The participant was removed; the room goes on without them."""
+
+    code = "removed"
+
+
+class NotInvited(RoomsError):
+    """A private call is between two people, and this is neither."""
+
+    code = "forbidden"
+
+
+class CallNotAccepted(RoomsError):
+    code = "call_not_accepted"
+
+
+class CallUnknown(RoomsError):
+    code = "call_not_found"
+
+
+class TooManyCalls(RoomsError):
+    code = "too_many_calls"
+
+
+class TooManyRooms(RoomsError):
+    code = "overloaded"

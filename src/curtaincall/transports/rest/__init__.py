@@ -1,0 +1,1 @@
+"""REST: JSON over HTTP, refusals as problem details (RFC 9457)."""

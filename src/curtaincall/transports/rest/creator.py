@@ -1,0 +1,68 @@
+"""`/api/creator`: what a creator asks, and has earned."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from curtaincall.accounts.model import UserPrincipal
+from curtaincall.charging.errors import RatesMissing
+from curtaincall.charging.rates import Rates
+from curtaincall.transports.rest.identity import Identity
+from curtaincall.transports.rest.models import RatesBody, rates_body
+from curtaincall.transports.rest.wire import AmountMinor, Body, Currency
+from curtaincall.transports.services import Services
+
+Milliseconds = Annotated[int, Field(ge=0, le=86_400_000, strict=True)]
+
+
+class NewRatesBody(Body):
+    price_per_minute_minor: AmountMinor
+    currency: Currency
+    minimum_ms: Milliseconds | None = None
+    increment_ms: Milliseconds | None = None
+    instant_unlock_minor: AmountMinor | None = None
+    subscription_monthly_minor: AmountMinor | None = None
+    premium_hd_minor: AmountMinor | None = None
+
+
+class EarningsBody(Body):
+    currency: str
+    pending_minor: int
+    payable_minor: int
+
+
+def router(services: Services, identity: Identity) -> APIRouter:
+    routes = APIRouter(prefix="/api/creator", tags=["creators"])
+    Creator = Annotated[UserPrincipal, Depends(identity.creator)]
+    defaults = services.settings.charging
+
+    @routes.get("/rates")
+    async def get_rates(creator: Creator) -> RatesBody:
+        rates = await services.charging.rates(creator.user_id)
+        if rates is None:
+            raise RatesMissing("You have set no rates yet.")
+        return rates_body(rates)
+
+    @routes.put("/rates")
+    async def set_rates(body: NewRatesBody, creator: Creator) -> RatesBody:
+        """Calls that were requested already keep the price they were requested at."""
+        rates = Rates(
+            price_per_minute_minor=body.price_per_minute_minor,
+            currency=body.currency,
+            minimum_ms=defaults.default_minimum_ms if body.minimum_ms is None else body.minimum_ms,
+            increment_ms=defaults.default_increment_ms if body.increment_ms is None else body.increment_ms,
+            instant_unlock_minor=body.instant_unlock_minor,
+            subscription_monthly_minor=body.subscription_monthly_minor,
+            premium_hd_minor=body.premium_hd_minor,
+        )
+        return rates_body(await services.charging.set_rates(creator.user_id, rates))
+
+    @routes.get("/earnings")
+    async def earnings(creator: Creator) -> EarningsBody:
+        earned = await services.wallet.earnings(creator.user_id)
+        return EarningsBody(
+            currency=earned.currency, pending_minor=earned.pending_minor, payable_minor=earned.payable_minor
+        )
+
+    return routes

@@ -1,0 +1,74 @@
+"""`/api/models`: the creators that a fan may call."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+
+from curtaincall.accounts.errors import UserUnknown
+from curtaincall.accounts.model import Role, User
+from curtaincall.charging.rates import Rates
+from curtaincall.transports.rest.identity import Identity
+from curtaincall.transports.rest.wire import Body, Items
+from curtaincall.transports.services import Services
+
+
+class RatesBody(Body):
+    """What a creator asks. Times are milliseconds, prices minor units."""
+
+    price_per_minute_minor: int
+    currency: str
+    minimum_ms: int
+    increment_ms: int
+    instant_unlock_minor: int | None = None
+    subscription_monthly_minor: int | None = None
+    premium_hd_minor: int | None = None
+
+
+class ModelBody(Body):
+    model_id: str
+    display_name: str
+    online: bool
+    rates: RatesBody | None
+
+
+def rates_body(rates: Rates) -> RatesBody:
+    return RatesBody(
+        price_per_minute_minor=rates.price_per_minute_minor,
+        currency=rates.currency,
+        minimum_ms=rates.minimum_ms,
+        increment_ms=rates.increment_ms,
+        instant_unlock_minor=rates.instant_unlock_minor,
+        subscription_monthly_minor=rates.subscription_monthly_minor,
+        premium_hd_minor=rates.premium_hd_minor,
+    )
+
+
+def router(services: Services, identity: Identity) -> APIRouter:
+    routes = APIRouter(prefix="/api/models", tags=["creators"], dependencies=[Depends(identity.principal)])
+
+    async def body_of(user: User) -> ModelBody:
+        rates = await services.charging.rates(user.user_id)
+        return ModelBody(
+            model_id=user.user_id,
+            display_name=user.display_name,
+            online=services.presence.is_online(user.user_id),
+            rates=None if rates is None else rates_body(rates),
+        )
+
+    @routes.get("")
+    async def list_models(
+        cursor: Annotated[str, Field(max_length=64), Query()] = "", limit: Annotated[int, Query(ge=1, le=100)] = 50
+    ) -> Items[ModelBody]:
+        users = await services.accounts.creators(after=cursor, limit=limit)
+        next_cursor = users[-1].user_id if len(users) == limit else None
+        return Items[ModelBody](items=[await body_of(user) for user in users], next_cursor=next_cursor)
+
+    @routes.get("/{model_id}")
+    async def get_model(model_id: str) -> ModelBody:
+        user = await services.accounts.user(model_id)
+        if user.role is not Role.CREATOR:
+            raise UserUnknown("There is no such creator.")
+        return await body_of(user)
+
+    return routes

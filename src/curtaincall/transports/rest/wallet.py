@@ -1,0 +1,112 @@
+"""`/api/wallet`: balance, movements, cards and top-ups of whoever asks; there is no way to name anybody else."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
+
+from curtaincall.accounts.model import UserPrincipal
+from curtaincall.kernel.clock import rfc3339
+from curtaincall.payments.model import PaymentMethod
+from curtaincall.transports.rest.identity import Identity
+from curtaincall.transports.rest.keyed import keyed
+from curtaincall.transports.rest.wire import AmountMinor, Body, Currency, Id, Items
+from curtaincall.transports.services import Services
+from curtaincall.transports.views import wallet_view
+
+
+class WalletBody(Body):
+    """balance = held + available"""
+
+    currency: str
+    balance_minor: int
+    held_minor: int
+    available_minor: int
+
+
+class TransactionBody(Body):
+    id: str
+    kind: str
+    amount_minor: int
+    currency: str
+    created_at: str
+    ref: str | None
+
+
+class NewPaymentMethodBody(Body):
+    gateway: Annotated[str, Field(max_length=32)]
+    token: Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class PaymentMethodBody(Body):
+    payment_method_id: str
+    brand: str
+    last4: str
+
+
+class NewTopUpBody(Body):
+    amount_minor: AmountMinor
+    currency: Currency
+    payment_method_id: Id
+
+
+class TopUpBody(Body):
+    top_up_id: str
+    status: str
+    decline_code: str | None = None
+
+
+def router(services: Services, identity: Identity) -> APIRouter:
+    routes = APIRouter(prefix="/api/wallet", tags=["wallet"])
+    User = Annotated[UserPrincipal, Depends(identity.user)]
+    wallet = services.wallet
+
+    @routes.get("")
+    async def get(user: User) -> WalletBody:
+        return WalletBody.model_validate(wallet_view(await wallet.wallet(user.user_id)))
+
+    @routes.get("/transactions")
+    async def transactions(
+        user: User,
+        cursor: Annotated[str | None, Query(max_length=128)] = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    ) -> Items[TransactionBody]:
+        """Newest first. `amountMinor` is negative for what left the wallet."""
+        page = await wallet.transactions(user.user_id, cursor, limit)
+        items = [
+            TransactionBody(
+                id=item.id,
+                kind=item.kind,
+                amount_minor=item.amount_minor,
+                currency=item.currency,
+                created_at=rfc3339(item.created_at_ms),
+                ref=item.ref,
+            )
+            for item in page.items
+        ]
+        return Items[TransactionBody](items=items, next_cursor=page.next_cursor)
+
+    @routes.get("/payment-methods")
+    async def payment_methods(user: User) -> Items[PaymentMethodBody]:
+        methods = await wallet.payment_methods(user.user_id)
+        return Items[PaymentMethodBody](items=[_method(method) for method in methods])
+
+    @routes.post("/payment-methods", status_code=201)
+    async def add_payment_method(body: NewPaymentMethodBody, user: User) -> PaymentMethodBody:
+        return _method(await wallet.add_payment_method(user.user_id, body.gateway, body.token))
+
+    @routes.post("/top-ups", status_code=201, response_model=TopUpBody)
+    async def top_up(body: NewTopUpBody, user: User, request: Request) -> Response:
+        """Pay into the wallet with a saved card. Needs Idempotency-Key. A decline is an answer, not an error."""
+
+        async def work(key: str) -> TopUpBody:
+            made = await wallet.top_up(user.user_id, body.amount_minor, body.currency, body.payment_method_id, key)
+            return TopUpBody(top_up_id=made.top_up_id, status=made.status.value, decline_code=made.decline_code)
+
+        return await keyed(services.idempotency, request, user.user_id, 201, work)
+
+    return routes
+
+
+def _method(method: PaymentMethod) -> PaymentMethodBody:
+    return PaymentMethodBody(payment_method_id=method.payment_method_id, brand=method.brand, last4=method.last4)

@@ -1,0 +1,44 @@
+"""What the transports call: every service of the running app, put together by `bootstrap`."""
+
+from dataclasses import dataclass
+
+from curtaincall.accounts.service import AccountsService
+from curtaincall.accounts.tokens import Tokens
+from curtaincall.charging.service import ChargingService
+from curtaincall.enforcement.service import PaymentEnforcementService
+from curtaincall.kernel.clock import Clock
+from curtaincall.kernel.events import EventBus
+from curtaincall.kernel.ids import IdFactory
+from curtaincall.media.ports import MediaEngine
+from curtaincall.observability.metrics import Metrics
+from curtaincall.payments.service import WalletService
+from curtaincall.rooms.calls import PrivateCalls
+from curtaincall.rooms.presence import Presence
+from curtaincall.rooms.service import RoomsService
+from curtaincall.settings import Settings
+from curtaincall.storage.executor import WriteExecutor
+from curtaincall.storage.idempotency import IdempotencyStore
+from curtaincall.transports.authentication import Authenticator
+from curtaincall.transports.limits import RateLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    clock: Clock
+    ids: IdFactory
+    bus: EventBus
+    executor: WriteExecutor
+    idempotency: IdempotencyStore
+    media: MediaEngine
+    tokens: Tokens
+    accounts: AccountsService
+    wallet: WalletService
+    charging: ChargingService
+    rooms: RoomsService
+    calls: PrivateCalls
+    presence: Presence
+    enforcement: PaymentEnforcementService
+    metrics: Metrics
+    limits: RateLimits
+    authenticator: Authenticator

@@ -1,0 +1,47 @@
+"""The two WebSocket endpoints, as functions for the router."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.websockets import WebSocket
+
+from curtaincall.transports.errors import TransportError
+from curtaincall.transports.services import Services
+from curtaincall.transports.ws.connection import SocketConnection
+from curtaincall.transports.ws.events import EventsHub, EventsSession
+from curtaincall.transports.ws.session import SignalingSession
+
+
+class Endpoints:
+    """Opens a session for each socket and keeps count of them."""
+
+    def __init__(self, services: Services, hub: EventsHub) -> None:
+        self._services = services
+        self._hub = hub
+        self._open: set[SocketConnection] = set()
+
+    def close_all(self) -> None:
+        """Tell everybody that the server stops, and close."""
+        for connection in tuple(self._open):
+            connection.refuse(TransportError("shutting_down", "The server is being restarted.", retry_after_ms=1000))
+
+    async def signaling(self, socket: WebSocket) -> None:
+        """`GET /api/rtc/signaling`"""
+        async with self._connection(socket, "signaling") as connection:
+            await SignalingSession(self._services, socket, connection).run()
+
+    async def events(self, socket: WebSocket) -> None:
+        """`GET /api/events`"""
+        async with self._connection(socket, "events") as connection:
+            await EventsSession(self._services, self._hub, socket, connection).run()
+
+    @asynccontextmanager
+    async def _connection(self, socket: WebSocket, endpoint: str) -> AsyncIterator[SocketConnection]:
+        connection = SocketConnection(socket)
+        with self._services.metrics.sockets.labels(endpoint=endpoint).track_inprogress():
+            self._open.add(connection)
+            try:
+                async with connection.open():
+                    yield connection
+            finally:
+                self._open.discard(connection)

@@ -1,0 +1,148 @@
+"""Carries news from the kernel's bus to the people they concern, in the words of protocol.md."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from curtaincall.charging.events import LowBalance, SessionChanged, SessionEnding, SessionSettled
+from curtaincall.charging.views import SessionView
+from curtaincall.media.ports import TracksChanged
+from curtaincall.payments.events import WalletCredited
+from curtaincall.rooms.calls import CallRequested
+from curtaincall.rooms.events import ParticipantJoined, ParticipantLeft, PresenceChanged
+from curtaincall.transports.services import Services
+from curtaincall.transports.views import (
+    call_requested,
+    call_state,
+    person,
+    presence,
+    session_for_creator,
+    session_for_payer,
+    wallet_view,
+)
+from curtaincall.transports.ws.events import EventsHub
+from curtaincall.transports.ws.messages import Message
+
+TOP_UP_URL: Final = "/wallet"
+
+BACKLOG: Final = 4_096
+"""Pieces of news that may wait for a look into the wallet; more are dropped, as a later one says it all again."""
+
+log = logging.getLogger(__name__)
+
+
+class News:
+    """Subscribes to the bus. What needs a query is told by one worker, in order, so that no publisher waits for it."""
+
+    def __init__(self, services: Services, hub: EventsHub) -> None:
+        self._services = services
+        self._hub = hub
+        self._backlog: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(BACKLOG)
+        self._worker: asyncio.Task[None] | None = None
+        self._states: dict[str, str] = {}
+        bus = services.bus
+        bus.subscribe(TracksChanged, self._tracks)
+        bus.subscribe(ParticipantJoined, self._participant_joined)
+        bus.subscribe(ParticipantLeft, self._participant_left)
+        bus.subscribe(CallRequested, self._call_requested)
+        bus.subscribe(SessionChanged, self._session_changed)
+        bus.subscribe(SessionEnding, self._session_ending)
+        bus.subscribe(SessionSettled, self._session_settled)
+        bus.subscribe(LowBalance, self._low_balance)
+        bus.subscribe(WalletCredited, self._wallet_credited)
+        bus.subscribe(PresenceChanged, self._presence_changed)
+
+    def start(self) -> None:
+        self._worker = asyncio.create_task(self._work(), name="news")
+
+    async def stop(self) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+
+    # ---- rooms ------------------------------------------------------------------------------------------------------
+
+    async def _tracks(self, event: TracksChanged) -> None:
+        connection = self._services.enforcement.connection(event.room_id, event.user_id)
+        if connection is not None:
+            slots = [
+                {"mid": slot.mid, "kind": slot.kind, "userId": slot.user_id, "source": slot.source}
+                for slot in event.slots
+            ]
+            connection.send({"type": "TRACKS", "slots": slots})
+
+    async def _participant_joined(self, event: ParticipantJoined) -> None:
+        self._tell_others(event.room_id, event.seat.user_id, {"type": "PARTICIPANT_JOINED", **person(event.seat)})
+
+    async def _participant_left(self, event: ParticipantLeft) -> None:
+        message = {"type": "PARTICIPANT_LEFT", "userId": event.user_id, "reason": event.reason}
+        self._tell_others(event.room_id, event.user_id, message)
+
+    def _tell_others(self, room_id: str, user_id: str, message: Message) -> None:
+        for other, connection in self._services.enforcement.connections_in(room_id).items():
+            if other != user_id:
+                connection.send(message)
+
+    # ---- calls and money --------------------------------------------------------------------------------------------
+
+    async def _call_requested(self, event: CallRequested) -> None:
+        self._hub.tell(event.view.payee_id, call_requested(event.view, event.fan.display_name))
+
+    async def _session_changed(self, event: SessionChanged) -> None:
+        self._tell_session(event.view)
+
+    async def _session_ending(self, event: SessionEnding) -> None:
+        self._tell_session(event.view)
+
+    async def _session_settled(self, event: SessionSettled) -> None:
+        self._tell_session(event.view)
+        self._states.pop(event.view.session_id, None)
+
+    def _tell_session(self, view: SessionView) -> None:
+        if self._states.get(view.session_id) != view.state.value:
+            self._states[view.session_id] = view.state.value
+            for user_id in (view.payer_id, view.payee_id):
+                self._hub.tell(user_id, call_state(view))
+        creator = self._services.enforcement.connection(view.room_id, view.payee_id)
+        if creator is not None:
+            creator.send({"type": "SESSION", **session_for_creator(view)})
+        if self._services.enforcement.connection(view.room_id, view.payer_id) is not None:
+            self._later(lambda: self._tell_payer(view))
+
+    async def _tell_payer(self, view: SessionView) -> None:
+        wallet = await self._services.wallet.wallet(view.payer_id)
+        payer = self._services.enforcement.connection(view.room_id, view.payer_id)
+        if payer is not None:
+            payer.send({"type": "SESSION", **session_for_payer(view, wallet)})
+
+    async def _low_balance(self, event: LowBalance) -> None:
+        payer = self._services.enforcement.connection(event.room_id, event.payer_id)
+        if payer is not None:
+            payer.send({"type": "LOW_BALANCE", "secondsLeft": event.seconds_left, "topUpUrl": TOP_UP_URL})
+
+    async def _wallet_credited(self, event: WalletCredited) -> None:
+        self._later(lambda: self._tell_wallet(event.user_id))
+
+    async def _tell_wallet(self, user_id: str) -> None:
+        wallet = await self._services.wallet.wallet(user_id)
+        self._hub.tell(user_id, {"type": "WALLET", **wallet_view(wallet)})
+
+    async def _presence_changed(self, event: PresenceChanged) -> None:
+        self._hub.tell_everybody(presence(event.user_id, event.online))
+
+    # ---- the worker -------------------------------------------------------------------------------------------------
+
+    def _later(self, tell: Callable[[], Awaitable[None]]) -> None:
+        try:
+            self._backlog.put_nowait(tell)
+        except asyncio.QueueFull:
+            log.warning("news_dropped", extra={"backlog": BACKLOG})
+
+    async def _work(self) -> None:
+        while True:
+            tell = await self._backlog.get()
+            try:
+                await tell()
+            except Exception:
+                log.exception("news_failed")
