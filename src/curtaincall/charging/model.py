@@ -1,0 +1,349 @@
+"""A paid session: its states, what can happen to it, and what must be done about it. Pure data, no I/O.
+
+The vocabulary is RFC 8506's: granted and used units, validity, final unit. Times ending in `_us` are CLOCK_MONOTONIC.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from curtaincall.charging.tariff import Books, QuotaRules, Settlement, Tariff
+
+__all__ = ["Books", "QuotaRules", "Settlement", "Tariff"]
+
+
+class SessionState(StrEnum):
+    REQUESTED = "REQUESTED"
+    AUTHORIZING = "AUTHORIZING"
+    CONNECTING = "CONNECTING"
+    ACTIVE = "ACTIVE"
+    RENEWING = "RENEWING"
+    FINAL = "FINAL"
+    PAUSED = "PAUSED"
+    ENDING = "ENDING"
+    SETTLED = "SETTLED"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+
+
+OVER: Final = frozenset({SessionState.SETTLED, SessionState.REJECTED, SessionState.CANCELLED})
+"""Nothing happens to a session any more."""
+
+DELIVERING: Final = frozenset({SessionState.ACTIVE, SessionState.RENEWING, SessionState.FINAL})
+"""Media flows, or would if the creator sent any."""
+
+LIVE: Final = DELIVERING | {SessionState.PAUSED}
+"""Media has flowed: the end is a settlement, not a cancellation."""
+
+
+class EndReason(StrEnum):
+    PAYMENT_FAILED = "PAYMENT_FAILED"
+    TIME_EXPIRED = "TIME_EXPIRED"
+    HOST_ENDED = "HOST_ENDED"
+    PAYER_ENDED = "PAYER_ENDED"
+    ADMIN_TERMINATED = "ADMIN_TERMINATED"
+    CONNECTION_LOST = "CONNECTION_LOST"
+    # Of sessions that never were live:
+    DECLINED = "DECLINED"
+    CANCELLED = "CANCELLED"
+    RING_TIMEOUT = "RING_TIMEOUT"
+    PAYMENT_REQUIRED = "PAYMENT_REQUIRED"
+
+
+MINIMUM_APPLIES: Final = frozenset({EndReason.PAYER_ENDED, EndReason.TIME_EXPIRED})
+"""After any other end, only what was delivered is charged."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChargingSettings:
+    """The figures of the design page, as settings. Milliseconds unless the name says otherwise."""
+
+    currency: str = "EUR"
+    fee_bp: int = 2_000
+    default_increment_ms: int = 1_000
+    default_minimum_ms: int = 60_000
+    quota: QuotaRules = field(default_factory=QuotaRules)
+    lease_ms: int = 5_000
+    """How long media goes on without a renewal."""
+    ask_early_ms: int = 15_000
+    """A renewal is asked for when no more than this is left."""
+    ask_again_ms: int = 1_000
+    """Pause before a renewal or a settlement that the database did not answer is tried again."""
+    ring_ms: int = 60_000
+    connect_ms: int = 30_000
+    pause_ms: int = 30_000
+    final_meter_ms: int = 2_000
+    """How long the settlement waits for the SFU's last reading."""
+    low_balance_s: tuple[int, ...] = (60, 10)
+    max_sessions: int = 10_000
+    """The most sessions that may be open at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One side of the call: in the room by signaling, and not known to have lost its media transport."""
+
+    signaled: bool = False
+    transport_lost: bool = False
+
+    @property
+    def present(self) -> bool:
+        return self.signaled and not self.transport_lost
+
+
+@dataclass(frozen=True, slots=True)
+class PaidSession:
+    """Everything the state machine knows about a session."""
+
+    session_id: str
+    room_id: str
+    payer_id: str
+    payee_id: str
+    tariff: Tariff
+    settings: ChargingSettings
+    created_at_ms: int
+    state: SessionState = SessionState.REQUESTED
+    deadline_us: int | None = None
+    """When the state's own timer ends it, or what is to be tried again is."""
+    books: Books = field(default_factory=Books)
+    available_minor: int = 0
+    """What the wallet had left when last seen: what more it buys."""
+    lease_opened: bool = False
+    """The SFU knows the lease."""
+    epoch: int = 0
+    flowing: bool = False
+    """Packets are granted under `epoch`: renewals go on."""
+    payer: Seat = field(default_factory=Seat)
+    payee: Seat = field(default_factory=Seat)
+    meter_runs: bool = False
+    metered_at_us: int = 0
+    ask_not_before_us: int = 0
+    credited_meanwhile: bool = False
+    """Money came in while a renewal was being answered, perhaps from before."""
+    warned_s: frozenset[int] = frozenset()
+    """Thresholds of low balance that the payer was told about."""
+    end_reason: EndReason | None = None
+    settling: bool = False
+    settlement: Settlement | None = None
+
+    def used_estimate_ms(self, now_us: int) -> int:
+        """The last reading carried on to now; never beyond the grant."""
+        if not self.meter_runs:
+            return self.books.used_ms
+        since_ms = max(0, now_us - self.metered_at_us) // 1_000
+        return min(self.books.granted_ms, self.books.used_ms + since_ms)
+
+    def left_ms(self, now_us: int) -> int:
+        """What is left of the grant."""
+        return self.books.granted_ms - self.used_estimate_ms(now_us)
+
+    def seconds_left(self, now_us: int) -> int:
+        """What is left of the grant and what the wallet still buys, in whole seconds."""
+        reach_ms = self.tariff.affordable_ms(self.books.covered_minor + self.available_minor)
+        return max(0, max(reach_ms, self.books.granted_ms) - self.used_estimate_ms(now_us)) // 1_000
+
+
+# ---- what can happen ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The creator takes the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The creator does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlaced:
+    """The first hold is committed."""
+
+    books: Books
+    available_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRefused:
+    """The wallet does not cover the minimum."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldUnanswered:
+    """The database did not answer; nothing was held."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseOpened:
+    """The SFU knows the lease, and forwards nothing under it yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeatJoined:
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeatLeft:
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransportUp:
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransportDown:
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaReached:
+    """The creator's media reached the payer under this epoch."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """The SFU's cumulative reading."""
+
+    used_ms: int
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaSpent:
+    """The SFU stopped the stream because the grant it knew was used up."""
+
+    used_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseClosed:
+    """The SFU closed the lease: this is its final reading."""
+
+    used_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeterOverdue:
+    """Nobody waits for the final reading any longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalPlaced:
+    """Used time is posted and the next hold is committed."""
+
+    books: Books
+    available_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalRefused:
+    """The wallet does not buy a single increment more."""
+
+    available_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalUnanswered:
+    """The database did not answer; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credited:
+    """A top-up of the payer's wallet is committed."""
+
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndRequested:
+    """Somebody, or something, ends the session."""
+
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRecorded:
+    settlement: Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class HoldVoided:
+    """The hold of a cancelled session is back in the wallet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingUnanswered:
+    """The database did not answer a settlement or a void: it is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time went by."""
+
+
+Event = (
+    Accepted
+    | Declined
+    | HoldPlaced
+    | HoldRefused
+    | HoldUnanswered
+    | LeaseOpened
+    | SeatJoined
+    | SeatLeft
+    | TransportUp
+    | TransportDown
+    | MediaReached
+    | Metered
+    | QuotaSpent
+    | LeaseClosed
+    | MeterOverdue
+    | RenewalPlaced
+    | RenewalRefused
+    | RenewalUnanswered
+    | Credited
+    | EndRequested
+    | SettlementRecorded
+    | HoldVoided
+    | ClosingUnanswered
+    | Tick
+)
+
+
+# ---- what must be done ----------------------------------------------------------------------------------------------
+
+
+class Do(StrEnum):
+    """Actions without facts of their own. The first three reach the SFU at once, without waiting for anything."""
+
+    REVOKE_LEASE = "revoke_lease"
+    CLOSE_LEASE = "close_lease"
+    GRANT_LEASE = "grant_lease"
+    OPEN_LEASE = "open_lease"
+    PLACE_HOLD = "place_hold"
+    RENEW = "renew"
+    SETTLE = "settle"
+    VOID_HOLD = "void_hold"
+    TELL_CHANGED = "tell_changed"
+    TELL_ENDING = "tell_ending"
+    TELL_SETTLED = "tell_settled"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Put a line on the session's timeline and make its state durable."""
+
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellLowBalance:
+    seconds_left: int
+
+
+Action = Do | Note | TellLowBalance

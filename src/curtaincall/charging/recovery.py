@@ -1,0 +1,44 @@
+"""After a crash: every open session is closed at its last durable meter, in the payer's favour. None resumes."""
+
+import asyncio
+import logging
+from typing import Final
+
+from curtaincall.charging import store
+from curtaincall.charging.model import EndReason, SessionState
+from curtaincall.charging.settlement import CancelSession, SessionBooks, SettleSession
+from curtaincall.charging.store import StoredSession
+from curtaincall.kernel.clock import Clock
+from curtaincall.storage.executor import WriteExecutor
+
+BATCH: Final = 256
+"""Sessions closed at the same time: they share commits, and do not fill the writer's queue."""
+
+NEVER_LIVE: Final = frozenset({SessionState.REQUESTED, SessionState.AUTHORIZING, SessionState.CONNECTING})
+
+log = logging.getLogger(__name__)
+
+
+async def close_interrupted(executor: WriteExecutor, books: SessionBooks, clock: Clock) -> int:
+    """Settle or cancel what a crash left open, and return how many sessions that were.
+
+    The holds of each are posted as far as its durable meter says (about a lease renewal less than was delivered, never
+    more) and the rest is voided; the minimum does not apply.
+    """
+    interrupted = await executor.read(store.open_sessions)
+    for begin in range(0, len(interrupted), BATCH):
+        batch = interrupted[begin : begin + BATCH]
+        await asyncio.gather(*(_close(executor, books, session, clock.now_ms()) for session in batch))
+    if interrupted:
+        log.warning("sessions_closed_after_crash", extra={"sessions": len(interrupted)})
+    return len(interrupted)
+
+
+async def _close(executor: WriteExecutor, books: SessionBooks, session: StoredSession, now_ms: int) -> None:
+    reason = session.end_reason or EndReason.CONNECTION_LOST
+    if session.state in NEVER_LIVE and session.books.used_ms == 0:
+        cancel = CancelSession(session.session_id, reason, now_ms, crashed=True)
+        await executor.submit(books.cancel, cancel)
+        return
+    settle = SettleSession(session.session_id, session.books.used_ms, reason, now_ms, crashed=True)
+    await executor.submit(books.settle, settle)

@@ -1,0 +1,325 @@
+"""The tables of paid sessions and the SQL on them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from curtaincall.charging.model import OVER, Books, EndReason, SessionState, Tariff
+from curtaincall.charging.views import Receipt, SessionView, TimelineEntry
+from curtaincall.storage.paging import Page
+from curtaincall.storage.schema import metadata
+
+TIMELINE_LIMIT: Final = 2_000
+"""The most lines of a timeline that a receipt shows."""
+
+DAY_MS: Final = 86_400_000
+
+paid_sessions = Table(
+    "paid_sessions",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("session_id", String, nullable=False, unique=True),
+    Column("room_id", String, nullable=False),
+    Column("payer_id", String, nullable=False),
+    Column("payee_id", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("end_reason", String),
+    Column("price_per_minute_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("increment_ms", BigInteger, nullable=False),
+    Column("minimum_ms", BigInteger, nullable=False),
+    Column("fee_bp", Integer, nullable=False),
+    Column("granted_ms", BigInteger, nullable=False),
+    Column("used_ms", BigInteger, nullable=False),
+    Column("hold_number", Integer, nullable=False),
+    Column("held_minor", BigInteger, nullable=False),
+    Column("posted_minor", BigInteger, nullable=False),
+    Column("voided", Boolean, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger),
+    Column("settled_at_ms", BigInteger),
+    CheckConstraint("used_ms >= 0 AND used_ms <= granted_ms", name="used_within_granted"),
+    CheckConstraint("held_minor >= 0 AND posted_minor >= 0", name="amounts_not_negative"),
+    CheckConstraint("payer_id <> payee_id", name="two_people"),
+    Index("ix_paid_sessions_payer_id_seq", "payer_id", "seq"),
+    Index("ix_paid_sessions_payee_id_seq", "payee_id", "seq"),
+    Index("ix_paid_sessions_state", "state"),
+    Index("ix_paid_sessions_room_id", "room_id"),
+    sqlite_autoincrement=True,
+)
+
+paid_session_events = Table(
+    "paid_session_events",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("session_id", ForeignKey("paid_sessions.session_id"), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("event", String, nullable=False),
+    Index("ix_paid_session_events_session_id_seq", "session_id", "seq"),
+    sqlite_autoincrement=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A requested session with its price as of now."""
+
+    session_id: str
+    room_id: str
+    payer_id: str
+    payee_id: str
+    tariff: Tariff
+    created_at_ms: int
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session as the database has it."""
+
+    session_id: str
+    room_id: str
+    payer_id: str
+    payee_id: str
+    state: SessionState
+    end_reason: EndReason | None
+    tariff: Tariff
+    books: Books
+    created_at_ms: int
+    expires_at_ms: int | None
+
+    @property
+    def view(self) -> SessionView:
+        charged_minor = self.books.posted_minor
+        return SessionView(
+            session_id=self.session_id,
+            room_id=self.room_id,
+            payer_id=self.payer_id,
+            payee_id=self.payee_id,
+            state=self.state,
+            price_per_minute_minor=self.tariff.price_per_minute_minor,
+            currency=self.tariff.currency,
+            granted_ms=self.books.granted_ms,
+            used_ms=self.books.used_ms,
+            paid_until_ms=None,
+            charged_minor=charged_minor,
+            creator_minor=self.tariff.creator_minor(charged_minor),
+            end_reason=self.end_reason,
+            created_at_ms=self.created_at_ms,
+            expires_at_ms=self.expires_at_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A session's cumulative reading, to be made durable."""
+
+    session_id: str
+    used_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A state reached without money moving, and what to put on the timeline."""
+
+    session_id: str
+    state: SessionState
+    end_reason: EndReason | None
+    timeline: tuple[TimelineEntry, ...]
+
+
+def insert(tx: Connection, new: NewSession) -> None:
+    tx.execute(
+        paid_sessions.insert().values(
+            session_id=new.session_id,
+            room_id=new.room_id,
+            payer_id=new.payer_id,
+            payee_id=new.payee_id,
+            state=SessionState.REQUESTED,
+            price_per_minute_minor=new.tariff.price_per_minute_minor,
+            currency=new.tariff.currency,
+            increment_ms=new.tariff.increment_ms,
+            minimum_ms=new.tariff.minimum_ms,
+            fee_bp=new.tariff.fee_bp,
+            granted_ms=0,
+            used_ms=0,
+            hold_number=0,
+            held_minor=0,
+            posted_minor=0,
+            voided=False,
+            created_at_ms=new.created_at_ms,
+            expires_at_ms=new.expires_at_ms,
+        )
+    )
+    note(tx, new.session_id, (TimelineEntry(new.created_at_ms, SessionState.REQUESTED),))
+
+
+def find(tx: Connection, session_id: str) -> StoredSession | None:
+    row = tx.execute(select(paid_sessions).where(paid_sessions.c.session_id == session_id)).one_or_none()
+    return None if row is None else _stored(row)
+
+
+def load(tx: Connection, session_id: str) -> StoredSession:
+    """Load a session that is known to exist."""
+    return _stored(tx.execute(select(paid_sessions).where(paid_sessions.c.session_id == session_id)).one())
+
+
+def open_sessions(tx: Connection) -> list[StoredSession]:
+    """Every session that is not over, oldest first."""
+    query = select(paid_sessions).where(paid_sessions.c.state.not_in(OVER)).order_by(paid_sessions.c.seq)
+    return [_stored(row) for row in tx.execute(query)]
+
+
+def page_of(
+    tx: Connection, user_id: str, state: SessionState | None, before: int | None, limit: int
+) -> Page[StoredSession]:
+    """One page of the sessions in which the user pays or is paid, newest first."""
+    t = paid_sessions
+    query = (
+        select(t)
+        .where(or_(t.c.payer_id == user_id, t.c.payee_id == user_id))
+        .where(and_(True) if state is None else t.c.state == state)
+        .where(and_(True) if before is None else t.c.seq < before)
+        .order_by(t.c.seq.desc())
+        .limit(limit + 1)
+    )
+    rows = tx.execute(query).all()
+    next_cursor = str(rows[limit - 1].seq) if len(rows) > limit else None
+    return Page(tuple(_stored(row) for row in rows[:limit]), next_cursor)
+
+
+def save_books(
+    tx: Connection, session_id: str, state: SessionState, books: Books, end_reason: EndReason | None = None
+) -> None:
+    """Write what a movement of money made of the session, in the movement's transaction."""
+    tx.execute(
+        update(paid_sessions)
+        .where(paid_sessions.c.session_id == session_id)
+        .values(
+            state=state,
+            end_reason=end_reason,
+            granted_ms=books.granted_ms,
+            used_ms=books.used_ms,
+            hold_number=books.hold_number,
+            held_minor=books.held_minor,
+            posted_minor=books.posted_minor,
+        )
+    )
+
+
+def save_settled(tx: Connection, session_id: str, voided: bool, now_ms: int) -> None:
+    tx.execute(
+        update(paid_sessions)
+        .where(paid_sessions.c.session_id == session_id)
+        .values(voided=voided, settled_at_ms=now_ms)
+    )
+
+
+def save_meters(tx: Connection, meters: Sequence[Meter]) -> None:
+    """Make readings durable. A reading never goes down, and one of a session that is over is too late."""
+    if not meters:
+        return
+    t = paid_sessions
+    statement = (
+        update(t)
+        .where(
+            t.c.session_id == bindparam("of_session"),
+            t.c.used_ms < bindparam("reading_ms"),
+            t.c.granted_ms >= bindparam("reading_ms"),
+            t.c.state.not_in([state.value for state in OVER]),
+        )
+        .values(used_ms=bindparam("reading_ms"))
+    )
+    tx.execute(statement, [{"of_session": meter.session_id, "reading_ms": meter.used_ms} for meter in meters])
+
+
+def save_progress(tx: Connection, progress: Progress) -> None:
+    """Record a state and its timeline; a session that is over stays so."""
+    t = paid_sessions
+    tx.execute(
+        update(t)
+        .where(t.c.session_id == progress.session_id, t.c.state.not_in(OVER))
+        .values(state=progress.state, end_reason=progress.end_reason)
+    )
+    note(tx, progress.session_id, progress.timeline)
+
+
+def note(tx: Connection, session_id: str, timeline: Iterable[TimelineEntry]) -> None:
+    """Add lines to a session's timeline."""
+    rows = [{"session_id": session_id, "at_ms": entry.at_ms, "event": entry.event} for entry in timeline]
+    if rows:
+        tx.execute(paid_session_events.insert(), rows)
+
+
+def voids_on_day(tx: Connection, payer_id: str, payee_id: str, now_ms: int) -> int:
+    """How many sessions of the two were void on this day (UTC)."""
+    t = paid_sessions
+    midnight_ms = now_ms - now_ms % DAY_MS
+    query = select(func.count()).where(
+        t.c.payer_id == payer_id, t.c.payee_id == payee_id, t.c.voided, t.c.settled_at_ms >= midnight_ms
+    )
+    return int(tx.execute(query).scalar_one())
+
+
+def receipt(tx: Connection, session: StoredSession) -> Receipt:
+    """The receipt of a session that is over."""
+    t = paid_session_events
+    query = select(t).where(t.c.session_id == session.session_id).order_by(t.c.seq).limit(TIMELINE_LIMIT)
+    charged_minor = session.books.posted_minor
+    return Receipt(
+        session_id=session.session_id,
+        billable_ms=session.books.used_ms,
+        charged_minor=charged_minor,
+        fee_minor=session.tariff.fee_minor(charged_minor),
+        creator_minor=session.tariff.creator_minor(charged_minor),
+        currency=session.tariff.currency,
+        ended_reason=session.end_reason or EndReason.CONNECTION_LOST,
+        timeline=tuple(TimelineEntry(row.at_ms, row.event) for row in tx.execute(query)),
+    )
+
+
+def _stored(row: Row[Any]) -> StoredSession:
+    return StoredSession(
+        session_id=row.session_id,
+        room_id=row.room_id,
+        payer_id=row.payer_id,
+        payee_id=row.payee_id,
+        state=SessionState(row.state),
+        end_reason=None if row.end_reason is None else EndReason(row.end_reason),
+        tariff=Tariff(
+            price_per_minute_minor=row.price_per_minute_minor,
+            currency=row.currency,
+            increment_ms=row.increment_ms,
+            minimum_ms=row.minimum_ms,
+            fee_bp=row.fee_bp,
+        ),
+        books=Books(
+            granted_ms=row.granted_ms,
+            used_ms=row.used_ms,
+            hold_number=row.hold_number,
+            held_minor=row.held_minor,
+            posted_minor=row.posted_minor,
+        ),
+        created_at_ms=row.created_at_ms,
+        expires_at_ms=row.expires_at_ms if row.state == SessionState.REQUESTED else None,
+    )
