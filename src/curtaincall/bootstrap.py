@@ -79,7 +79,7 @@ class App:
             settings.charging.renew_every_ms / 1000,
         )
         hub = EventsHub()
-        self._news = News(self.services, hub)
+        News(self.services, hub)  # kept alive by its subscriptions
         self._endpoints = Endpoints(self.services, hub)
         self.asgi: ASGIApp = create_app(self.services, self._endpoints, overrides.web_root)
 
@@ -91,7 +91,6 @@ class App:
         await services.accounts.start()
         await services.rooms.start()
         self._pumping = asyncio.create_task(self._pump.run(), name="media-events")
-        self._news.start()
         self._leases.start()
         log.info("started", extra={"demo": self.settings.demo})
 
@@ -111,7 +110,6 @@ class App:
     async def stop(self) -> None:
         """Close everything. Calls have been ended by `end_calls`."""
         await self._leases.stop()
-        await self._news.stop()
         if self._pumping is not None:
             self._pumping.cancel()
             await asyncio.gather(self._pumping, return_exceptions=True)

@@ -32,16 +32,10 @@ FANS: Final = (("sam@demo.example", "Sam"), ("kit@demo.example", "Kit"))
 async def seed(services: Services) -> list[str]:
     """Make the people who are missing; returns the lines that tell the operator how to sign in."""
     currency = services.settings.currency
-    figures = services.settings.charging
     for creator in CREATORS:
         user = await _person(services, creator.email, creator.name, Role.CREATOR)
         if await services.charging.rates(user.user_id) is None:
-            rates = Rates(
-                price_per_minute_minor=creator.price_per_minute_minor,
-                currency=currency,
-                minimum_ms=figures.default_minimum_ms,
-                increment_ms=figures.default_increment_ms,
-            )
+            rates = Rates(price_per_minute_minor=creator.price_per_minute_minor, currency=currency)
             await services.charging.set_rates(user.user_id, rates)
     for email, name in FANS:
         await _fund(services, await _person(services, email, name, Role.FAN))

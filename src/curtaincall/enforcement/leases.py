@@ -55,7 +55,7 @@ class LeaseKeeper:
         await asyncio.gather(*self._loops, return_exceptions=True)
 
     async def _every(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
-        """Run `work` on a fixed beat. A round that fails is logged, and the next tries again; late beats are skipped."""
+        """Run `work` on a fixed beat. A round that fails is logged, the next tries again; late beats are skipped."""
         loop = asyncio.get_running_loop()
         beat = loop.time()
         while True:

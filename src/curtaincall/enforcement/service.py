@@ -15,6 +15,14 @@ from curtaincall.rooms.service import RoomsService
 REDIRECT_URL: Final = "/models"
 REPLACED: Final = "REPLACED"
 
+TOLD: Final = {
+    EndReason.DECLINED: EndReason.HOST_ENDED,
+    EndReason.CANCELLED: EndReason.PAYER_ENDED,
+    EndReason.RING_TIMEOUT: EndReason.CONNECTION_LOST,
+    EndReason.PAYMENT_REQUIRED: EndReason.PAYMENT_FAILED,
+}
+"""What TERMINATE_CALL says of ends that it has no word for (protocol.md)."""
+
 log = logging.getLogger(__name__)
 
 
@@ -87,8 +95,9 @@ class PaymentEnforcementService:
         self._terminate_all(event.room_id, event.reason)
 
     def _terminate_all(self, room_id: str, reason: EndReason) -> None:
+        told = TOLD.get(reason, reason)
         for connection in self.connections_in(room_id).values():
-            connection.terminate(reason.value, REDIRECT_URL)
+            connection.terminate(told.value, REDIRECT_URL)
 
     def _count(self) -> None:
         self._metrics.seats.set(sum(len(in_room) for in_room in self._connections.values()))

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from curtaincall.charging.model import EndReason, SessionState
@@ -84,9 +85,8 @@ class RoomsService:
             if record.kind is RoomKind.PRIVATE_CALL:
                 await self._record_end(record.room_id, EndReason.CONNECTION_LOST.value)
                 continue
-            room_id = record.room_id
-            removed = await self._executor.read(lambda tx, room_id=room_id: store.removals(tx, room_id))
-            self._open[room_id] = Room(record, removed=removed)
+            removed = await self._executor.read(partial(store.removals, room_id=record.room_id))
+            self._open[record.room_id] = Room(record, removed=removed)
 
     # ---- making and finding -----------------------------------------------------------------------------------------
 
@@ -249,7 +249,7 @@ class RoomsService:
         """End a room for everybody. Idempotent. Raises RoomUnknown."""
         self.stop(room_id, reason)
         room = await self.room(room_id)
-        await self._bus.publish(RoomClosed(room_id, EndReason(room.end_reason)))
+        await self._bus.publish(RoomClosed(room_id, EndReason(room.end_reason or reason)))
         await self._record_end(room_id, reason.value)
         if room.record.call_id is None:
             await self.close_media(room_id)

@@ -35,7 +35,6 @@ class EarningsBody(Body):
 def router(services: Services, identity: Identity) -> APIRouter:
     routes = APIRouter(prefix="/api/creator", tags=["creators"])
     Creator = Annotated[UserPrincipal, Depends(identity.creator)]
-    defaults = services.settings.charging
 
     @routes.get("/rates")
     async def get_rates(creator: Creator) -> RatesBody:
@@ -50,8 +49,8 @@ def router(services: Services, identity: Identity) -> APIRouter:
         rates = Rates(
             price_per_minute_minor=body.price_per_minute_minor,
             currency=body.currency,
-            minimum_ms=defaults.default_minimum_ms if body.minimum_ms is None else body.minimum_ms,
-            increment_ms=defaults.default_increment_ms if body.increment_ms is None else body.increment_ms,
+            minimum_ms=body.minimum_ms,
+            increment_ms=body.increment_ms,
             instant_unlock_minor=body.instant_unlock_minor,
             subscription_monthly_minor=body.subscription_monthly_minor,
             premium_hd_minor=body.premium_hd_minor,

@@ -18,8 +18,8 @@ class RatesBody(Body):
 
     price_per_minute_minor: int
     currency: str
-    minimum_ms: int
-    increment_ms: int
+    minimum_ms: int | None
+    increment_ms: int | None
     instant_unlock_minor: int | None = None
     subscription_monthly_minor: int | None = None
     premium_hd_minor: int | None = None
@@ -47,8 +47,7 @@ def rates_body(rates: Rates) -> RatesBody:
 def router(services: Services, identity: Identity) -> APIRouter:
     routes = APIRouter(prefix="/api/models", tags=["creators"], dependencies=[Depends(identity.principal)])
 
-    async def body_of(user: User) -> ModelBody:
-        rates = await services.charging.rates(user.user_id)
+    def body_of(user: User, rates: Rates | None) -> ModelBody:
         return ModelBody(
             model_id=user.user_id,
             display_name=user.display_name,
@@ -62,13 +61,15 @@ def router(services: Services, identity: Identity) -> APIRouter:
     ) -> Items[ModelBody]:
         users = await services.accounts.creators(after=cursor, limit=limit)
         next_cursor = users[-1].user_id if len(users) == limit else None
-        return Items[ModelBody](items=[await body_of(user) for user in users], next_cursor=next_cursor)
+        rates = await services.charging.rates_of(user.user_id for user in users)
+        items = [body_of(user, rates.get(user.user_id)) for user in users]
+        return Items[ModelBody](items=items, next_cursor=next_cursor)
 
     @routes.get("/{model_id}")
     async def get_model(model_id: str) -> ModelBody:
         user = await services.accounts.user(model_id)
         if user.role is not Role.CREATOR:
             raise UserUnknown("There is no such creator.")
-        return await body_of(user)
+        return body_of(user, await services.charging.rates(model_id))
 
     return routes

@@ -97,15 +97,14 @@ def router(services: Services, identity: Identity) -> APIRouter:
     async def end(room_id: str, caller: Caller) -> EndedBody:
         """By the host or a service; either side may end a private call. Repeating it changes nothing."""
         room = await _visible(services, room_id, caller, ended=True)
-        by_service = isinstance(caller, ServicePrincipal)
-        reason = EndReason.ADMIN_TERMINATED if by_service else EndReason.HOST_ENDED
+        reason = EndReason.ADMIN_TERMINATED if isinstance(caller, ServicePrincipal) else EndReason.HOST_ENDED
         if room.record.call_id is not None:
             if isinstance(caller, ServicePrincipal):
                 services.rooms.stop(room_id, reason)
                 await services.charging.end(room.record.call_id, reason)
             else:
                 await services.calls.end(room.record.call_id, caller.user_id)
-        elif by_service or caller.user_id == room.record.host_id:
+        elif isinstance(caller, ServicePrincipal) or caller.user_id == room.record.host_id:
             await services.rooms.end(room_id, reason)
         else:
             raise RoomUnknown("There is no such room of yours.")

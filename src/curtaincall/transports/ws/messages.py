@@ -88,12 +88,14 @@ _EVENTS: Final[TypeAdapter[EventsMessage]] = TypeAdapter(Annotated[EventsMessage
 
 def parse_signaling(text: str) -> SignalingMessage:
     """Raises TransportError `malformed` or `unknown_type`."""
-    return _parse(_SIGNALING, text)
+    message: SignalingMessage = _parse(_SIGNALING, text)
+    return message
 
 
 def parse_events(text: str) -> EventsMessage:
     """Raises TransportError `malformed` or `unknown_type`."""
-    return _parse(_EVENTS, text)
+    message: EventsMessage = _parse(_EVENTS, text)
+    return message
 
 
 def _parse(adapter: TypeAdapter[Any], text: str) -> Any:

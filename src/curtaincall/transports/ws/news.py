@@ -1,11 +1,9 @@
 """Carries news from the kernel's bus to the people they concern, in the words of protocol.md."""
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from curtaincall.charging.events import LowBalance, SessionChanged, SessionEnding, SessionSettled
+from curtaincall.charging.model import OVER
 from curtaincall.charging.views import SessionView
 from curtaincall.media.ports import TracksChanged
 from curtaincall.payments.events import WalletCredited
@@ -26,21 +24,14 @@ from curtaincall.transports.ws.messages import Message
 
 TOP_UP_URL: Final = "/wallet"
 
-BACKLOG: Final = 4_096
-"""Pieces of news that may wait for a look into the wallet; more are dropped, as a later one says it all again."""
-
-log = logging.getLogger(__name__)
-
 
 class News:
-    """Subscribes to the bus. What needs a query is told by one worker, in order, so that no publisher waits for it."""
+    """Subscribes to the bus; charging tells the news of each session in order, on a lane of their own."""
 
     def __init__(self, services: Services, hub: EventsHub) -> None:
         self._services = services
         self._hub = hub
-        self._backlog: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(BACKLOG)
-        self._worker: asyncio.Task[None] | None = None
-        self._states: dict[str, str] = {}
+        self._told: dict[str, str] = {}
         bus = services.bus
         bus.subscribe(TracksChanged, self._tracks)
         bus.subscribe(ParticipantJoined, self._participant_joined)
@@ -52,14 +43,6 @@ class News:
         bus.subscribe(LowBalance, self._low_balance)
         bus.subscribe(WalletCredited, self._wallet_credited)
         bus.subscribe(PresenceChanged, self._presence_changed)
-
-    def start(self) -> None:
-        self._worker = asyncio.create_task(self._work(), name="news")
-
-    async def stop(self) -> None:
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
 
     # ---- rooms ------------------------------------------------------------------------------------------------------
 
@@ -90,31 +73,37 @@ class News:
         self._hub.tell(event.view.payee_id, call_requested(event.view, event.fan.display_name))
 
     async def _session_changed(self, event: SessionChanged) -> None:
-        self._tell_session(event.view)
+        await self._tell_session(event.view)
 
     async def _session_ending(self, event: SessionEnding) -> None:
-        self._tell_session(event.view)
+        await self._tell_session(event.view)
 
     async def _session_settled(self, event: SessionSettled) -> None:
-        self._tell_session(event.view)
-        self._states.pop(event.view.session_id, None)
+        await self._tell_session(event.view)
 
-    def _tell_session(self, view: SessionView) -> None:
-        if self._states.get(view.session_id) != view.state.value:
-            self._states[view.session_id] = view.state.value
-            for user_id in (view.payer_id, view.payee_id):
-                self._hub.tell(user_id, call_state(view))
-        creator = self._services.enforcement.connection(view.room_id, view.payee_id)
+    async def _tell_session(self, view: SessionView) -> None:
+        self._tell_state(view)
+        enforcement = self._services.enforcement
+        creator = enforcement.connection(view.room_id, view.payee_id)
         if creator is not None:
             creator.send({"type": "SESSION", **session_for_creator(view)})
-        if self._services.enforcement.connection(view.room_id, view.payer_id) is not None:
-            self._later(lambda: self._tell_payer(view))
-
-    async def _tell_payer(self, view: SessionView) -> None:
+        if enforcement.connection(view.room_id, view.payer_id) is None:
+            return
         wallet = await self._services.wallet.wallet(view.payer_id)
-        payer = self._services.enforcement.connection(view.room_id, view.payer_id)
+        payer = enforcement.connection(view.room_id, view.payer_id)
         if payer is not None:
             payer.send({"type": "SESSION", **session_for_payer(view, wallet)})
+
+    def _tell_state(self, view: SessionView) -> None:
+        """CALL_STATE to both, once for each state."""
+        if self._told.get(view.session_id) == view.state.value:
+            return
+        if view.state in OVER:
+            self._told.pop(view.session_id, None)
+        else:
+            self._told[view.session_id] = view.state.value
+        for user_id in (view.payer_id, view.payee_id):
+            self._hub.tell(user_id, call_state(view))
 
     async def _low_balance(self, event: LowBalance) -> None:
         payer = self._services.enforcement.connection(event.room_id, event.payer_id)
@@ -122,27 +111,8 @@ class News:
             payer.send({"type": "LOW_BALANCE", "secondsLeft": event.seconds_left, "topUpUrl": TOP_UP_URL})
 
     async def _wallet_credited(self, event: WalletCredited) -> None:
-        self._later(lambda: self._tell_wallet(event.user_id))
-
-    async def _tell_wallet(self, user_id: str) -> None:
-        wallet = await self._services.wallet.wallet(user_id)
-        self._hub.tell(user_id, {"type": "WALLET", **wallet_view(wallet)})
+        wallet = await self._services.wallet.wallet(event.user_id)
+        self._hub.tell(event.user_id, {"type": "WALLET", **wallet_view(wallet)})
 
     async def _presence_changed(self, event: PresenceChanged) -> None:
         self._hub.tell_everybody(presence(event.user_id, event.online))
-
-    # ---- the worker -------------------------------------------------------------------------------------------------
-
-    def _later(self, tell: Callable[[], Awaitable[None]]) -> None:
-        try:
-            self._backlog.put_nowait(tell)
-        except asyncio.QueueFull:
-            log.warning("news_dropped", extra={"backlog": BACKLOG})
-
-    async def _work(self) -> None:
-        while True:
-            tell = await self._backlog.get()
-            try:
-                await tell()
-            except Exception:
-                log.exception("news_failed")
