@@ -138,7 +138,7 @@ class Server:
             raise RuntimeError(f"No service token: {printed}")
         return printed.strip().splitlines()[-1]
 
-    async def _end(self, number: signal.Signals) -> int:
+    async def _end(self, number: int) -> int:
         assert self._process is not None, "the server is not running"
         process, self._process = self._process, None
         if self._people is not None:
