@@ -146,16 +146,18 @@ class LiveSessions:
         """Extend the lease by a newer grant of everything that is held."""
         live.seq += 1
         session = live.session
-        self._media.grant(
-            Grant(
-                room_id=session.room_id,
-                lease_id=session.session_id,
-                epoch=session.epoch,
-                seq=live.seq,
-                granted_ms=session.books.granted_ms,
-                lease_ms=session.settings.lease_ms,
-            )
+        newer = Grant(
+            room_id=session.room_id,
+            lease_id=session.session_id,
+            epoch=session.epoch,
+            seq=live.seq,
+            granted_ms=session.books.granted_ms,
+            lease_ms=session.settings.lease_ms,
         )
+        try:
+            self._media.grant(newer)
+        except Exception:
+            log.exception("grant_failed", extra={"session_id": session.session_id})
 
     def write_again(self, live: Live) -> None:
         """Try again to record what the database did not take."""
@@ -178,7 +180,7 @@ class LiveSessions:
             case Do.CLOSE_LEASE:
                 self._close_lease(session)
             case Do.GRANT_LEASE:
-                self._grant_or_stay_dark(live)
+                self.grant(live)
             case Do.OPEN_LEASE:
                 live.money.put(partial(self._open_lease, live))
             case Do.PLACE_HOLD:
@@ -202,19 +204,13 @@ class LiveSessions:
             case Note(event):
                 self._note(live, event)
 
-    # A command that the engine fails must not keep the rest from happening: without grants, the lease ends by itself.
+    # A command that the engine fails must not keep the rest from happening: without grants the lease ends by itself.
 
     def _revoke(self, session: PaidSession) -> None:
         try:
             self._media.revoke(session.room_id, session.session_id)
         except Exception:
             log.exception("revoke_failed", extra={"session_id": session.session_id})
-
-    def _grant_or_stay_dark(self, live: Live) -> None:
-        try:
-            self.grant(live)
-        except Exception:
-            log.exception("grant_failed", extra={"session_id": live.session.session_id})
 
     def _close_lease(self, session: PaidSession) -> None:
         try:

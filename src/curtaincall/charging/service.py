@@ -112,6 +112,10 @@ class ChargingService:
             self._live.apply(live, MeterOverdue())
         if not await _all_over(open_sessions, STOP_WAIT_S):
             log.error("settlements_left_to_the_next_start", extra={"sessions": len(self._live)})
+        await self.quiesce()
+
+    async def quiesce(self) -> None:
+        """Wait until everything that has happened so far is recorded and told."""
         await self._live.told()
 
     # ---- rates ------------------------------------------------------------------------------------------------------
