@@ -1,1 +1,27 @@
-//! The packet path of Curtaincall.
+//! The packet path of Curtaincall: an SFU whose every packet needs a paid lease.
+//!
+//! [`shard::Shard`] is the core, without a clock, a socket or a thread; [`engine::Engine`] runs shards on threads, each
+//! behind one UDP port. Nothing here knows Python.
+
+pub mod command;
+pub mod consent;
+pub mod driver;
+pub mod engine;
+pub mod error;
+pub mod event;
+pub mod event_log;
+pub mod keyframes;
+pub mod layers;
+pub mod lease;
+pub mod mailbox;
+pub mod peer;
+pub mod rewrite;
+pub mod room;
+pub mod route;
+pub mod sdp;
+pub mod seat;
+pub mod shard;
+pub mod slots;
+pub mod system;
+pub mod timers;
+pub mod units;

@@ -1,0 +1,61 @@
+//! Which simulcast layer of a track is forwarded: the one with the most bits that is still flowing. Pure.
+//! (Choosing per subscriber, by bandwidth and wish, has its place here later.)
+
+use std::time::{Duration, Instant};
+
+/// A layer without a packet for this long has been switched off by its sender.
+const SILENT: Duration = Duration::from_millis(700);
+
+/// Rates are compared over this time.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// A layer must carry this many percent of another's bits to replace it, so that two like ones do not alternate.
+const BETTER_PERCENT: u64 = 130;
+
+/// Bytes of a layer in the last whole window.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rate {
+    started_at: Option<Instant>,
+    bytes: u64,
+    last_window: Option<u64>,
+    last_at: Option<Instant>,
+}
+
+impl Rate {
+    /// A packet came. Returns true when a window was completed, which is when to choose again.
+    pub fn packet(&mut self, now: Instant, bytes: usize) -> bool {
+        self.last_at = Some(now);
+        self.bytes += bytes as u64;
+        let started_at = *self.started_at.get_or_insert(now);
+        if now < started_at + WINDOW {
+            return false;
+        }
+        self.last_window = Some(self.bytes);
+        self.bytes = 0;
+        self.started_at = Some(now);
+        true
+    }
+
+    pub fn is_flowing(&self, now: Instant) -> bool {
+        self.last_at.is_some_and(|at| now < at + SILENT)
+    }
+
+    fn bytes_per_window(&self) -> u64 {
+        self.last_window.unwrap_or(self.bytes)
+    }
+}
+
+/// The index of the layer to forward, given the one forwarded now.
+pub fn choose(now: Instant, layers: &[Rate], active: Option<usize>) -> Option<usize> {
+    let flowing = |index: &usize| layers.get(*index).is_some_and(|rate| rate.is_flowing(now));
+    let best = (0..layers.len()).filter(flowing).max_by_key(|index| layers[*index].bytes_per_window());
+    match active.filter(flowing) {
+        None => best.or(active),
+        Some(active) => {
+            let is_better = |best: usize| {
+                layers[best].bytes_per_window() * 100 > layers[active].bytes_per_window() * BETTER_PERCENT
+            };
+            Some(best.filter(|best| is_better(*best)).unwrap_or(active))
+        }
+    }
+}

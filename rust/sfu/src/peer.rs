@@ -1,0 +1,181 @@
+//! The one choke point around str0m: mutate, then drain until it wants to wait. Nothing else touches an `Rtc`.
+//!
+//! str0m keeps a single received packet and writes nothing until time moves, so a caller that forgets to drain loses
+//! packets. And a bug in it must not take down the room: every entry is a panic boundary, and a peer that panicked is
+//! never touched again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use str0m::format::PayloadParams;
+use str0m::media::{KeyframeRequestKind, Mid, Rid};
+use str0m::net::Transmit;
+use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
+use str0m::{Event, IceConnectionState, Input, Output, Rtc, RtcError};
+
+/// Outputs of one drain. Far above what a packet can cause; a peer that goes on for longer is broken.
+const MAX_OUTPUTS_PER_DRAIN: usize = 10_000;
+
+/// Errors in a row that a peer may return before it is given up: bad input of a stranger must not end it at once.
+const MAX_ERRORS: u32 = 100;
+
+/// Packets kept for resending, per stream, and for how long (media.md: the cache is most of a peer's memory).
+pub const RTX_CACHE_PACKETS: usize = 400;
+const RTX_CACHE_AGE: Duration = Duration::from_secs(1);
+const RTX_RATIO_CAP: Option<f32> = Some(0.15);
+
+/// The peer is beyond use: closed, or it panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+/// What draining a peer brought to light. Reused between drains.
+#[derive(Debug, Default)]
+pub struct Drained {
+    pub transmits: Vec<Transmit>,
+    pub packets: Vec<RtpPacket>,
+    pub keyframes_wanted: Vec<Mid>,
+    pub connected: bool,
+    pub disconnected: bool,
+}
+
+impl Drained {
+    pub fn clear(&mut self) {
+        self.transmits.clear();
+        self.packets.clear();
+        self.keyframes_wanted.clear();
+        self.connected = false;
+        self.disconnected = false;
+    }
+}
+
+/// A subscriber's or publisher's WebRTC session.
+pub struct Peer {
+    rtc: Rtc,
+    errors: u32,
+    panicked: bool,
+    /// When the session wants to be driven next.
+    deadline: Instant,
+}
+
+impl Peer {
+    pub fn new(rtc: Rtc, now: Instant) -> Self {
+        Self { rtc, errors: 0, panicked: false, deadline: now }
+    }
+
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Give the session what came from the network, then drain it.
+    pub fn receive(&mut self, input: Input<'_>, drained: &mut Drained) -> Result<(), Gone> {
+        self.enter(|peer| {
+            let result = peer.rtc.handle_input(input);
+            peer.count(result);
+            peer.drain(drained);
+        })
+    }
+
+    /// Let time move, then drain: also what makes str0m send what was written before.
+    pub fn elapse(&mut self, now: Instant, drained: &mut Drained) -> Result<(), Gone> {
+        self.receive(Input::Timeout(now), drained)
+    }
+
+    /// Queue a packet on an outgoing stream: it leaves with the next [`Peer::elapse`].
+    pub fn write(&mut self, stream: Ssrc, packet: RtpWrite) -> Result<(), Gone> {
+        self.enter(|peer| {
+            if let Some(stream) = peer.rtc.direct_api().stream_tx(&stream) {
+                stream.write_rtp(packet);
+            }
+        })
+    }
+
+    /// Ask the other side for a keyframe: it leaves with the next [`Peer::elapse`].
+    pub fn request_keyframe(&mut self, mid: Mid, rid: Option<Rid>) -> Result<(), Gone> {
+        self.enter(|peer| {
+            if let Some(stream) = peer.rtc.direct_api().stream_rx_by_mid(mid, rid) {
+                stream.request_keyframe(KeyframeRequestKind::Pli);
+            }
+        })
+    }
+
+    /// Forget everything sent on a stream, so that none of it can be asked for again.
+    pub fn reset_stream(&mut self, stream: Ssrc) -> Result<(), Gone> {
+        self.enter(|peer| {
+            if let Some(stream) = peer.rtc.direct_api().stream_tx(&stream) {
+                stream.set_rtx_cache(RTX_CACHE_PACKETS, RTX_CACHE_AGE, RTX_RATIO_CAP);
+            }
+        })
+    }
+
+    /// The rid of an incoming stream: str0m tells it per packet only until the sender stops repeating it.
+    pub fn rid_of(&mut self, stream: Ssrc) -> Option<Rid> {
+        self.enter(|peer| peer.rtc.direct_api().stream_rx(&stream).and_then(|stream| stream.rid())).ok().flatten()
+    }
+
+    /// Do something rare to the session: negotiate, look up.
+    pub fn with<R>(&mut self, act: impl FnOnce(&mut Rtc) -> R) -> Result<R, Gone> {
+        self.enter(|peer| act(&mut peer.rtc))
+    }
+
+    /// Whether the input is addressed to this session (credentials or address match).
+    pub fn accepts(&mut self, input: &Input<'_>) -> bool {
+        self.enter(|peer| peer.rtc.accepts(input)).unwrap_or(false)
+    }
+
+    /// Codec parameters that belong to an incoming payload type.
+    pub fn payload_params(&self, packet: &RtpPacket) -> Option<PayloadParams> {
+        let wanted = packet.header.payload_type;
+        self.rtc.codec_config().params().iter().find(|params| params.pt() == wanted).copied()
+    }
+
+    fn enter<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> Result<R, Gone> {
+        if self.panicked {
+            return Err(Gone);
+        }
+        match catch_unwind(AssertUnwindSafe(|| act(self))) {
+            Ok(value) if self.errors <= MAX_ERRORS && self.rtc.is_alive() => Ok(value),
+            Ok(_) => Err(Gone),
+            Err(_) => {
+                self.panicked = true;
+                Err(Gone)
+            }
+        }
+    }
+
+    fn count(&mut self, result: Result<(), RtcError>) {
+        match result {
+            Ok(()) => self.errors = 0,
+            Err(_) => self.errors += 1,
+        }
+    }
+
+    fn drain(&mut self, drained: &mut Drained) {
+        for _ in 0..MAX_OUTPUTS_PER_DRAIN {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(deadline)) => {
+                    self.deadline = deadline;
+                    return;
+                }
+                Ok(Output::Transmit(transmit)) => drained.transmits.push(transmit),
+                Ok(Output::Event(event)) => sort_event(event, drained),
+                Err(_) => self.errors += 1,
+            }
+            if self.errors > MAX_ERRORS {
+                return;
+            }
+        }
+        self.errors = MAX_ERRORS + 1;
+    }
+}
+
+fn sort_event(event: Event, drained: &mut Drained) {
+    match event {
+        Event::RtpPacket(packet) => drained.packets.push(packet),
+        Event::KeyframeRequest(request) => drained.keyframes_wanted.push(request.mid),
+        Event::Connected => drained.connected = true,
+        Event::IceConnectionStateChange(IceConnectionState::Disconnected) | Event::Closed => {
+            drained.disconnected = true;
+        }
+        _ => {}
+    }
+}

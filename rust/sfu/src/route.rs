@@ -1,0 +1,135 @@
+//! Which peer a datagram belongs to: by its source address once that is proven, else by the ICE user name of a check.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Addresses a peer may be bound to at a time (candidate pairs it checks from); the oldest gives way.
+pub const MAX_ADDRESSES: usize = 8;
+
+/// Datagrams from unknown addresses that are looked at, per second, for the whole shard.
+const STRANGERS_PER_SECOND: u32 = 20_000;
+
+/// Maps addresses and ICE user names to keys of peers.
+#[derive(Debug)]
+pub struct Routes<K> {
+    addresses: HashMap<SocketAddr, K>,
+    ufrags: HashMap<String, K>,
+    strangers: Bucket,
+}
+
+/// What one peer is known by.
+#[derive(Debug, Default)]
+pub struct Known {
+    addresses: Vec<SocketAddr>,
+    ufrag: Option<String>,
+}
+
+impl<K: Copy + PartialEq> Routes<K> {
+    pub fn new(now: Instant) -> Self {
+        Self { addresses: HashMap::new(), ufrags: HashMap::new(), strangers: Bucket::new(STRANGERS_PER_SECOND, now) }
+    }
+
+    pub fn by_address(&self, address: SocketAddr) -> Option<K> {
+        self.addresses.get(&address).copied()
+    }
+
+    pub fn by_ufrag(&self, ufrag: &str) -> Option<K> {
+        self.ufrags.get(ufrag).copied()
+    }
+
+    /// Whether one more stranger may be looked at.
+    pub fn admit_stranger(&mut self, now: Instant) -> bool {
+        self.strangers.take(now)
+    }
+
+    /// The session has accepted a check from this address.
+    pub fn bind_address(&mut self, key: K, known: &mut Known, address: SocketAddr) {
+        if self.by_address(address) == Some(key) {
+            return;
+        }
+        self.addresses.insert(address, key);
+        known.addresses.retain(|bound| *bound != address);
+        known.addresses.push(address);
+        if known.addresses.len() > MAX_ADDRESSES {
+            let oldest = known.addresses.remove(0);
+            self.unbind_address(key, oldest);
+        }
+    }
+
+    /// The session's own ICE user name: a restart makes a new one.
+    pub fn bind_ufrag(&mut self, key: K, known: &mut Known, ufrag: String) {
+        if let Some(old) = known.ufrag.replace(ufrag.clone()) {
+            self.ufrags.remove(&old);
+        }
+        self.ufrags.insert(ufrag, key);
+    }
+
+    /// The session is gone.
+    pub fn forget(&mut self, key: K, known: Known) {
+        for address in known.addresses {
+            self.unbind_address(key, address);
+        }
+        if let Some(ufrag) = known.ufrag {
+            self.ufrags.remove(&ufrag);
+        }
+    }
+
+    /// Another session may have taken the address over meanwhile.
+    fn unbind_address(&mut self, key: K, address: SocketAddr) {
+        if self.by_address(address) == Some(key) {
+            self.addresses.remove(&address);
+        }
+    }
+}
+
+/// The ICE user name of a check that is meant for us: `local:remote` in the USERNAME attribute (RFC 8489 section
+/// 14.3). A full parse, with its checks, follows in the session; here a stranger's bytes are only looked at.
+pub fn local_ufrag(datagram: &[u8]) -> Option<&str> {
+    const HEADER: usize = 20;
+    const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+    const USERNAME: u16 = 0x0006;
+    const MAX_ATTRIBUTES: usize = 16;
+
+    if datagram.first()? & 0xc0 != 0 || datagram.get(4..8)? != MAGIC_COOKIE {
+        return None;
+    }
+    let mut rest = datagram.get(HEADER..)?;
+    for _ in 0..MAX_ATTRIBUTES {
+        let kind = u16::from_be_bytes([*rest.first()?, *rest.get(1)?]);
+        let length = usize::from(u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]));
+        if kind == USERNAME {
+            let name = std::str::from_utf8(rest.get(4..4 + length)?).ok()?;
+            return name.split_once(':').map(|(local, _)| local);
+        }
+        rest = rest.get(4 + length.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+/// A token bucket that holds one second's worth.
+#[derive(Debug)]
+pub struct Bucket {
+    per_second: u32,
+    tokens: u32,
+    filled_at: Instant,
+}
+
+impl Bucket {
+    pub fn new(per_second: u32, now: Instant) -> Self {
+        Self { per_second, tokens: per_second, filled_at: now }
+    }
+
+    pub fn take(&mut self, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.filled_at);
+        if since >= Duration::from_secs(1) {
+            self.tokens = self.per_second;
+            self.filled_at = now;
+        }
+        if self.tokens == 0 {
+            return false;
+        }
+        self.tokens -= 1;
+        true
+    }
+}

@@ -1,0 +1,264 @@
+//! A user's place in a room: the session on it, the tracks it publishes and the slots it receives on.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use slotmap::new_key_type;
+use str0m::format::{CodecConfig, PayloadParams};
+use str0m::media::{Frequency, MediaKind, Mid, Pt, Rid};
+use str0m::rtp::Ssrc;
+
+use crate::consent::Consent;
+use crate::event::SourceName;
+use crate::keyframes::Debounce;
+use crate::peer::Peer;
+use crate::rewrite::{Rewriter, StreamTag};
+use crate::route::{Bucket, Known};
+use crate::sdp::Line;
+use crate::timers::Armed;
+use crate::units::{RoomId, UserId};
+
+new_key_type! {
+    /// A seat of a shard.
+    pub struct SeatKey;
+    /// A lease of a shard.
+    pub struct LeaseKey;
+}
+
+/// How long a session may be silent before it is dropped. Longer than the 30 s for which a paid session waits.
+pub const GRACE: Duration = Duration::from_secs(40);
+
+/// Packets per second of streams not yet proven, per session: mapping them comes before authentication in str0m.
+const UNPROVEN_PER_SECOND: u32 = 500;
+
+/// Streams of a session that may be proven: every layer of every track, with its resends, twice over.
+const MAX_PROVEN: usize = 48;
+
+/// A source of media: a track of a seat. The index stays the same when the seat's session is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceId {
+    pub seat: SeatKey,
+    pub track: usize,
+}
+
+/// Somebody who receives a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    pub seat: SeatKey,
+    pub slot: usize,
+}
+
+pub struct Seat {
+    pub room: RoomId,
+    pub user: UserId,
+    pub lease: LeaseKey,
+    pub may_publish: bool,
+    /// Cut for good: it takes no session any more.
+    pub cut: bool,
+    pub link: Option<Link>,
+    pub armed: Armed,
+    /// Has packets written to it that have not been drained.
+    pub touched: bool,
+}
+
+/// A session on a seat.
+pub struct Link {
+    pub peer: Peer,
+    pub known: Known,
+    pub fingerprint: String,
+    pub consent: Consent,
+    /// Where we are reached, as the session knows it.
+    pub local: SocketAddr,
+    /// DTLS is done and the other side is there: as last reported.
+    pub connected: bool,
+    pub established: bool,
+    pub lost_at: Option<Instant>,
+    pub tracks: Vec<Track>,
+    pub slots: Vec<Slot>,
+    pub unproven: Bucket,
+    proven: Vec<Ssrc>,
+}
+
+/// A track that the user publishes.
+pub struct Track {
+    pub mid: Mid,
+    pub kind: MediaKind,
+    pub name: SourceName,
+    /// As seen in packets; before the first, the codec that was negotiated first.
+    pub params: Option<PayloadParams>,
+    pub layers: Vec<Layer>,
+    /// The layer that is forwarded, or will be from its next keyframe on.
+    pub active: Option<StreamTag>,
+    pub subscribers: Vec<Subscriber>,
+}
+
+/// One stream of a track: the only one, or a simulcast layer.
+pub struct Layer {
+    pub tag: StreamTag,
+    pub ssrc: Ssrc,
+    pub rid: Option<Rid>,
+    pub keyframes: Debounce,
+    pub rate: crate::layers::Rate,
+}
+
+/// A recvonly m-line of the user's offer.
+pub struct Slot {
+    pub mid: Mid,
+    pub kind: MediaKind,
+    pub ssrc: Ssrc,
+    pub codecs: CodecConfig,
+    pub source: Option<SourceId>,
+    /// The payload type that the source's codec has here.
+    pub pt: Option<Pt>,
+    pub rewriter: Rewriter,
+    /// Carries the payee's media to the payer.
+    pub metered: bool,
+}
+
+impl Seat {
+    pub fn new(room: RoomId, user: UserId, lease: LeaseKey, may_publish: bool) -> Self {
+        let armed = Armed::default();
+        Self { room, user, lease, may_publish, cut: false, link: None, armed, touched: false }
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.connected)
+    }
+
+    /// When the seat has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        let link = self.link.as_ref()?;
+        let silence = match link.lost_at {
+            Some(lost_at) => lost_at + GRACE,
+            None => link.consent.deadline(),
+        };
+        let requests = link.tracks.iter().flat_map(|track| &track.layers).filter_map(|layer| layer.keyframes.deadline());
+        requests.chain([silence, link.peer.deadline()]).min()
+    }
+}
+
+impl Link {
+    pub fn new(peer: Peer, fingerprint: String, local: SocketAddr, now: Instant) -> Self {
+        Self {
+            peer,
+            known: Known::default(),
+            fingerprint,
+            consent: Consent::new(now),
+            local,
+            connected: false,
+            established: false,
+            lost_at: None,
+            tracks: Vec::new(),
+            slots: Vec::new(),
+            unproven: Bucket::new(UNPROVEN_PER_SECOND, now),
+            proven: Vec::new(),
+        }
+    }
+
+    /// Take over what was negotiated. Tracks and slots that stay keep their state.
+    pub fn set_lines(&mut self, lines: Vec<Line>) {
+        let mut tracks = Vec::new();
+        let mut slots = Vec::new();
+        let mut videos = 0;
+        for line in lines {
+            if line.publishes {
+                let name = match (line.kind, videos) {
+                    (MediaKind::Audio, _) => SourceName::Microphone,
+                    (MediaKind::Video, 0) => SourceName::Camera,
+                    (MediaKind::Video, _) => SourceName::Screen,
+                };
+                videos += usize::from(line.kind.is_video());
+                tracks.push(self.take_track(&line).unwrap_or_else(|| Track::new(&line, name)));
+            }
+            if let Some(ssrc) = line.ssrc {
+                slots.push(self.take_slot(line.mid).unwrap_or_else(|| Slot::new(&line, ssrc)));
+            }
+        }
+        self.tracks = tracks;
+        self.slots = slots;
+    }
+
+    fn take_track(&mut self, line: &Line) -> Option<Track> {
+        let index = self.tracks.iter().position(|track| track.mid == line.mid)?;
+        Some(self.tracks.swap_remove(index))
+    }
+
+    fn take_slot(&mut self, mid: Mid) -> Option<Slot> {
+        let index = self.slots.iter().position(|slot| slot.mid == mid)?;
+        Some(self.slots.swap_remove(index))
+    }
+
+    /// Whether packets of this stream have decrypted before.
+    pub fn is_proven(&self, stream: Ssrc) -> bool {
+        self.proven.contains(&stream)
+    }
+
+    pub fn prove(&mut self, stream: Ssrc) {
+        if !self.is_proven(stream) {
+            if self.proven.len() >= MAX_PROVEN {
+                self.proven.remove(0);
+            }
+            self.proven.push(stream);
+        }
+    }
+
+    /// The track and layer a packet of `stream` belongs to; a new layer gets `tag`.
+    pub fn place(&mut self, stream: Ssrc, tag: StreamTag) -> Option<(usize, usize)> {
+        for (track, layers) in self.tracks.iter().map(|track| &track.layers).enumerate() {
+            if let Some(layer) = layers.iter().position(|layer| layer.ssrc == stream) {
+                return Some((track, layer));
+            }
+        }
+        let (mid, rid) = self
+            .peer
+            .with(|rtc| rtc.direct_api().stream_rx(&stream).map(|stream| (stream.mid(), stream.rid())))
+            .ok()
+            .flatten()?;
+        let index = self.tracks.iter().position(|track| track.mid == mid)?;
+        let track = self.tracks.get_mut(index)?;
+        // A new SSRC for the same layer means that the sender started afresh.
+        track.layers.retain(|layer| layer.rid != rid);
+        track.layers.push(Layer { tag, ssrc: stream, rid, keyframes: Debounce::default(), rate: Default::default() });
+        Some((index, track.layers.len() - 1))
+    }
+}
+
+impl Track {
+    fn new(line: &Line, name: SourceName) -> Self {
+        Self {
+            mid: line.mid,
+            kind: line.kind,
+            name,
+            params: line.codecs.first().copied(),
+            layers: Vec::new(),
+            active: None,
+            subscribers: Vec::new(),
+        }
+    }
+
+    pub fn active_layer(&mut self) -> Option<&mut Layer> {
+        let active = self.active?;
+        self.layers.iter_mut().find(|layer| layer.tag == active)
+    }
+}
+
+impl Slot {
+    fn new(line: &Line, ssrc: Ssrc) -> Self {
+        let clock_rate = if line.kind.is_audio() { Frequency::FORTY_EIGHT_KHZ } else { Frequency::NINETY_KHZ };
+        Self {
+            mid: line.mid,
+            kind: line.kind,
+            ssrc,
+            codecs: CodecConfig::new_from_payload_params(line.codecs.clone()),
+            source: None,
+            pt: None,
+            rewriter: Rewriter::new(clock_rate),
+            metered: false,
+        }
+    }
+
+    /// The payload type that a codec has on this slot, if it was negotiated.
+    pub fn pt_of(&self, params: PayloadParams) -> Option<Pt> {
+        self.codecs.match_params(params).map(|params| params.pt())
+    }
+}

@@ -1,0 +1,209 @@
+//! The way of a media packet: lease of the sender, fan-out, lease of the receiver, rewriting.
+
+use str0m::format::Codec;
+use str0m::media::MediaKind;
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
+
+use super::{MAX_PAYLOAD, Shard};
+use crate::keyframes::starts_keyframe;
+use crate::layers;
+use crate::rewrite::{Numbers, PictureIds, StreamTag};
+use crate::seat::{SeatKey, SourceId, Subscriber};
+
+/// A packet on its way to subscribers, with what all of them need to know.
+struct Arrived {
+    packet: RtpPacket,
+    tag: StreamTag,
+    numbers: Numbers,
+    vp8: Option<Vp8Descriptor>,
+    /// A subscriber may begin with it.
+    may_start: bool,
+}
+
+const PICTURE_ID_7_BITS: u16 = 0x7f;
+
+impl Shard {
+    /// Pass a packet of a seat on to everybody who has it on a slot.
+    ///
+    /// The lease is asked here and not before decryption: a session that is denied for minutes would lose count of
+    /// the sender's rollovers and could never resume.
+    pub(super) fn forward(&mut self, from: SeatKey, packet: RtpPacket) {
+        if !self.is_open(from) || packet.payload.len() > MAX_PAYLOAD || packet.payload.is_empty() {
+            self.counters.media_denied += 1;
+            return;
+        }
+        let tag = self.new_tag();
+        let Some(link) = self.seats.get_mut(from).filter(|seat| seat.may_publish).and_then(|seat| seat.link.as_mut())
+        else {
+            return;
+        };
+        let Some((track, layer)) = link.place(packet.header.ssrc, tag) else { return };
+        let source = SourceId { seat: from, track };
+        let Some(codec) = self.codec_of(source, &packet) else { return };
+        let starts = starts_keyframe(codec, &packet.payload);
+        let Some((tag, is_active)) = self.note_packet(source, layer, packet.payload.len(), starts) else { return };
+        let vp8 = (codec == Codec::Vp8).then(|| Vp8Descriptor::parse(&packet.payload).ok()).flatten();
+        let numbers = Numbers {
+            seq: *packet.seq_no,
+            timestamp: packet.header.timestamp,
+            picture: PictureIds {
+                picture_id: vp8.and_then(|descriptor| descriptor.picture_id()),
+                tl0_pic_idx: vp8.and_then(|descriptor| descriptor.tl0_pic_idx()),
+            },
+        };
+        self.fan_out(source, &Arrived { packet, tag, numbers, vp8, may_start: starts && is_active });
+    }
+
+    /// The codec of a packet. If the publisher changed it, slots are found anew.
+    fn codec_of(&mut self, source: SourceId, packet: &RtpPacket) -> Option<Codec> {
+        let link = self.seats.get_mut(source.seat)?.link.as_mut()?;
+        let track = link.tracks.get_mut(source.track)?;
+        if let Some(params) = track.params
+            && params.pt() == packet.header.payload_type
+        {
+            return Some(params.spec().codec);
+        }
+        let params = link.peer.payload_params(packet)?;
+        track.params = Some(params);
+        let room = self.seats.get(source.seat)?.room.clone();
+        self.reassign(&room);
+        Some(params.spec().codec)
+    }
+
+    /// Count a packet for its layer and choose the layer to forward. Returns the layer's tag and whether it is that.
+    fn note_packet(&mut self, source: SourceId, layer: usize, bytes: usize, starts: bool) -> Option<(StreamTag, bool)> {
+        let now = self.now;
+        let track = self.track_mut(source)?;
+        let noted = track.layers.get_mut(layer)?;
+        let tag = noted.tag;
+        let choose_again = noted.rate.packet(now, bytes);
+        if starts {
+            noted.keyframes.answered();
+        }
+        let active = track.active.and_then(|active| track.layers.iter().position(|layer| layer.tag == active));
+        if active.is_none() || (choose_again && track.layers.len() > 1) {
+            let rates: Vec<_> = track.layers.iter().map(|layer| layer.rate).collect();
+            let chosen = layers::choose(now, &rates, active).and_then(|index| track.layers.get(index));
+            let chosen = chosen.map(|layer| layer.tag);
+            if chosen != track.active {
+                track.active = chosen;
+                if track.kind == MediaKind::Video && !(starts && chosen == Some(tag)) {
+                    self.want_keyframe(source);
+                }
+            }
+        }
+        Some((tag, self.track(source)?.active == Some(tag)))
+    }
+
+    fn fan_out(&mut self, source: SourceId, arrived: &Arrived) {
+        let Some(track) = self.track_mut(source) else { return };
+        // Taken out for the while, so that the seats can be borrowed; nothing changes subscriptions meanwhile.
+        let subscribers = std::mem::take(&mut track.subscribers);
+        for subscriber in &subscribers {
+            if self.deliver(*subscriber, arrived).is_some() {
+                self.counters.media_forwarded += 1;
+                self.touch(subscriber.seat);
+            }
+        }
+        if let Some(track) = self.track_mut(source) {
+            track.subscribers = subscribers;
+        }
+    }
+
+    /// Write a packet to a subscriber, if its lease is open and the packet fits its stream.
+    fn deliver(&mut self, subscriber: Subscriber, arrived: &Arrived) -> Option<()> {
+        let now = self.now;
+        let seat = self.seats.get_mut(subscriber.seat).filter(|seat| !seat.cut)?;
+        if !self.leases.get(seat.lease)?.lease.may_send(now) {
+            self.counters.media_denied += 1;
+            return None;
+        }
+        let link = seat.link.as_mut().filter(|link| link.connected)?;
+        let slot = link.slots.get_mut(subscriber.slot)?;
+        let pt = slot.pt?;
+        let numbers = if slot.rewriter.current() == Some(arrived.tag) {
+            slot.rewriter.follow(now, arrived.tag, arrived.numbers)?
+        } else if arrived.may_start {
+            slot.rewriter.start(now, arrived.tag, arrived.numbers)
+        } else {
+            return None;
+        };
+        let header = &arrived.packet.header;
+        let mut write =
+            RtpWrite::new(pt, numbers.seq.into(), numbers.timestamp, now, arrived.packet.payload.clone())
+                .marker(header.marker)
+                .nackable(slot.kind == MediaKind::Video)
+                .ext_vals(ExtensionValues {
+                    audio_level: header.ext_vals.audio_level,
+                    voice_activity: header.ext_vals.voice_activity,
+                    video_orientation: header.ext_vals.video_orientation,
+                    ..Default::default()
+                });
+        if numbers.picture != arrived.numbers.picture
+            && let Some(patch) = arrived.vp8.and_then(|descriptor| patch(&descriptor, numbers.picture))
+        {
+            write = write.vp8_patch(patch);
+        }
+        let ssrc = slot.ssrc;
+        link.peer.write(ssrc, write).ok()
+    }
+
+    /// Somebody wants a keyframe of a source: ask for one, if it may flow and was not asked for just now.
+    pub(super) fn want_keyframe(&mut self, source: SourceId) {
+        let now = self.now;
+        if !self.is_open(source.seat) {
+            return;
+        }
+        let Some(link) = self.seats.get_mut(source.seat).and_then(|seat| seat.link.as_mut()) else { return };
+        let Some(track) = link.tracks.get_mut(source.track).filter(|track| track.kind == MediaKind::Video) else {
+            return;
+        };
+        let mid = track.mid;
+        let Some(layer) = track.active_layer() else { return };
+        if layer.keyframes.want(now) {
+            let rid = layer.rid;
+            let asked = link.peer.request_keyframe(mid, rid);
+            self.finish_request(source.seat, asked.is_ok());
+        } else {
+            self.arm_seat(source.seat);
+        }
+    }
+
+    fn finish_request(&mut self, key: SeatKey, asked: bool) {
+        if asked {
+            self.touch(key);
+        } else {
+            self.discard(key);
+        }
+    }
+
+    /// Send the keyframe requests that were held back.
+    pub(super) fn renew_wishes(&mut self, key: SeatKey) {
+        let now = self.now;
+        let open = self.is_open(key);
+        let Some(link) = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()) else { return };
+        for track in &mut link.tracks {
+            for layer in &mut track.layers {
+                if layer.keyframes.elapse(now) && open {
+                    // If the session is gone, driving it right after this says so.
+                    let _ = link.peer.request_keyframe(track.mid, layer.rid);
+                }
+            }
+        }
+    }
+}
+
+/// Rewrite VP8's counters in place; a short picture id stays short.
+fn patch(descriptor: &Vp8Descriptor, picture: PictureIds) -> Option<str0m::rtp::Vp8Patch> {
+    let build = |picture_id: Option<u16>| {
+        let mut builder = descriptor.patch();
+        if let Some(id) = picture_id {
+            builder = builder.picture_id(id);
+        }
+        if let Some(index) = picture.tl0_pic_idx {
+            builder = builder.tl0_pic_idx(index);
+        }
+        builder.build().ok()
+    };
+    build(picture.picture_id).or_else(|| build(picture.picture_id.map(|id| id & PICTURE_ID_7_BITS)))
+}
