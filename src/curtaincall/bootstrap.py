@@ -204,12 +204,14 @@ def _gateways(settings: Settings, executor: WriteExecutor, clock: Clock, ids: Id
 
 
 def _embedded_engine(settings: Settings) -> MediaEngine:
-    local = settings.server.host in LOOPBACK
     media = settings.media
     public = [address.strip() for address in media.public_ip.split(",") if address.strip()]
+    if not public:
+        public = ["127.0.0.1"] if settings.server.host in LOOPBACK else lan_addresses()
+    local = all(address in LOOPBACK for address in public)
     return EmbeddedEngine(
-        bind_ip=media.bind_ip or ("127.0.0.1" if local and not public else "0.0.0.0"),  # noqa: S104 - peers are everywhere
-        public_ips=public or (["127.0.0.1"] if local else lan_addresses()),
+        bind_ip=media.bind_ip or ("127.0.0.1" if local else "0.0.0.0"),  # noqa: S104 - peers are everywhere
+        public_ips=public,
         base_port=media.port,
         shards=media.shards,
         max_seats_per_room=settings.rooms.max_participants,

@@ -68,9 +68,10 @@ class MediaSettings(_Branch):
     port: Port = 10_000
     """Shard i binds UDP and TCP port + i; 0 asks the system for free ports (tests)."""
     bind_ip: Address = ""
-    """Empty: the loopback interface if the server listens there only, all interfaces otherwise."""
+    """Empty: the loopback interface if `public_ip` is a loopback address, all interfaces otherwise."""
     public_ip: str = ""
-    """Address (or several, separated by commas) put into ICE candidates. Empty: those of this machine."""
+    """Address (or several, separated by commas) put into ICE candidates. Empty: those of this machine, or
+    127.0.0.1 if the server listens on the loopback interface only."""
     shards: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1, le=64)
 
 
