@@ -39,7 +39,7 @@ class Lease:
 
 @dataclass(slots=True)
 class VirtualMedia:
-    """What a test may set: `sending` (the payee's camera), `reachable` (the payer's network), `silent` (no events)."""
+    """What a test may set: `sending` (the payee's camera), `reachable` (the network of both), `silent` (no events)."""
 
     clock: VirtualClock
     rooms: set[str] = field(default_factory=set)
@@ -122,6 +122,8 @@ class VirtualMedia:
         self.clock.advance_us(duration_us)
 
     def transport(self, room_id: str, user_id: str, state: TransportState) -> None:
+        """Lose or regain somebody's transport: without both, nothing is delivered."""
+        self.reachable = state is TransportState.CONNECTED
         self._say(TransportChanged(self._next(), self.clock.monotonic_us(), room_id, user_id, state))
 
     def billable_ms(self, lease_id: str) -> int:
