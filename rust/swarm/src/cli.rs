@@ -1,0 +1,180 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+use crate::error::SwarmError;
+use crate::media::Coding;
+
+pub const USAGE: &str = "\
+Headless peers that join Curtaincall rooms as real clients. Events are JSON lines on stdout.
+
+curtaincall-swarm join --url ws://HOST:PORT --room ROOM --user USER [OPTIONS]
+  --token TOKEN          join token, sent in JOIN_ROOM
+  --bearer TOKEN         access token, sent with the WebSocket's upgrade request
+  --origin ORIGIN        Origin header of the upgrade request
+  --certificate FILE     with wss://: the certificate (PEM) that the server must present
+  --publish-video FILE   VP8 in IVF (.ivf) or H264 in Annex B form (.h264)
+  --publish-audio FILE   Opus in Ogg (.ogg)
+  --simulcast HI,MID,LO  three video files as layers of one track, instead of --publish-video
+  --loop                 play files over and over
+  --fps RATE             frame rate of H264 files that do not say theirs (30)
+  --codec vp8|h264       offer this video coding first (that of the published file, else vp8)
+  --slots N              pairs of slots, audio and video (4)
+  --duration-s SECONDS   leave after so long
+  --stay-after-terminate go on sending and receiving after TERMINATE_CALL
+  Commands on stdin: leave, quit, mute_video, unmute_video, mute_all, unmute_all, drop_network,
+  restore_network, ice_restart, offer_again, chat TEXT, mark [LABEL].
+
+curtaincall-swarm load --url ws://HOST:PORT --bearer SERVICE_TOKEN --rooms N --peers M [OPTIONS]
+  N conference rooms of M peers each in one process; prints one summary.
+  --publish-video, --publish-audio, --fps, --codec, --certificate as above; files are looped
+  --publishers P         how many peers of a room publish (all)
+  --duration-s SECONDS   how long the peers stay after the last has been started (30)
+";
+
+/// What to do.
+#[derive(Debug)]
+pub enum Task {
+    Help,
+    Join(Options),
+    Load(Options),
+}
+
+/// Everything that can be said on the command line; what is missing and needed is found out by the task.
+#[derive(Debug, Default)]
+pub struct Options {
+    pub url: Option<String>,
+    pub room: Option<String>,
+    pub user: Option<String>,
+    pub token: Option<String>,
+    pub bearer: Option<String>,
+    pub origin: Option<String>,
+    pub certificate: Option<PathBuf>,
+    pub video: Vec<PathBuf>,
+    pub audio: Option<PathBuf>,
+    pub repeats: bool,
+    pub frames_per_s: Option<f64>,
+    pub codec: Option<Coding>,
+    pub slots: Option<usize>,
+    pub duration: Option<Duration>,
+    pub stays_after_terminate: bool,
+    pub rooms: Option<usize>,
+    pub peers: Option<usize>,
+    pub publishers: Option<usize>,
+}
+
+/// Most simulcast layers.
+const MAX_LAYERS: usize = 3;
+/// Most pairs of slots: an OFFER has to fit into 64 KB.
+const MAX_SLOTS: usize = 20;
+
+/// Parses the arguments after the program's name.
+pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Task, SwarmError> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let task: fn(Options) -> Task = match parser.next()? {
+        Some(Value(name)) if name == "join" => Task::Join,
+        Some(Value(name)) if name == "load" => Task::Load,
+        None | Some(Short('h') | Long("help")) => return Ok(Task::Help),
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let mut options = Options::default();
+    while let Some(argument) = parser.next()? {
+        let Long(name) = argument else {
+            return Err(argument.unexpected().into());
+        };
+        let name = name.to_owned();
+        match name.as_str() {
+            "help" => return Ok(Task::Help),
+            "loop" => options.repeats = true,
+            "stay-after-terminate" => options.stays_after_terminate = true,
+            _ => set(&mut options, &name, parser.value()?)?,
+        }
+    }
+    Ok(task(options))
+}
+
+fn set(options: &mut Options, name: &str, value: std::ffi::OsString) -> Result<(), SwarmError> {
+    match name {
+        "url" => options.url = Some(value.string()?),
+        "room" => options.room = Some(value.string()?),
+        "user" => options.user = Some(value.string()?),
+        "token" => options.token = Some(value.string()?),
+        "bearer" => options.bearer = Some(value.string()?),
+        "origin" => options.origin = Some(value.string()?),
+        "certificate" => options.certificate = Some(value.into()),
+        "publish-video" => options.video = vec![value.into()],
+        "publish-audio" => options.audio = Some(value.into()),
+        "simulcast" => {
+            options.video = value.string()?.split(',').map(PathBuf::from).collect();
+            if !(2..=MAX_LAYERS).contains(&options.video.len()) {
+                return Err(SwarmError::Usage(
+                    "--simulcast takes two or three files".to_owned(),
+                ));
+            }
+        }
+        "fps" => options.frames_per_s = Some(value.parse()?),
+        "codec" => {
+            options.codec = Some(match value.string()?.as_str() {
+                "vp8" => Coding::Vp8,
+                "h264" => Coding::H264,
+                other => return Err(SwarmError::Usage(format!("--codec {other}: vp8 or h264"))),
+            });
+        }
+        "slots" => options.slots = Some(value.parse::<usize>()?.min(MAX_SLOTS)),
+        "duration-s" => {
+            let seconds: f64 = value.parse()?;
+            options.duration =
+                Some(Duration::try_from_secs_f64(seconds).map_err(|_| {
+                    SwarmError::Usage(format!("--duration-s {seconds}: no duration"))
+                })?);
+        }
+        "rooms" => options.rooms = Some(value.parse()?),
+        "peers" => options.peers = Some(value.parse()?),
+        "publishers" => options.publishers = Some(value.parse()?),
+        _ => return Err(SwarmError::Usage(format!("there is no option --{name}"))),
+    }
+    Ok(())
+}
+
+/// The value of an option that a task cannot do without.
+pub fn needed<T>(value: Option<T>, option: &str) -> Result<T, SwarmError> {
+    value.ok_or_else(|| SwarmError::Usage(format!("{option} is needed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(line: &str) -> Result<Task, SwarmError> {
+        parse(line.split(' ').map(Into::into))
+    }
+
+    #[test]
+    fn a_join_is_read_from_its_options() {
+        let line = "join --url ws://h:1 --room r --user u --simulcast a.ivf,b.ivf,c.ivf --slots=2 --duration-s 1.5 --loop";
+        let Ok(Task::Join(options)) = task(line) else {
+            panic!("not a join");
+        };
+        assert_eq!(options.video.len(), 3);
+        assert_eq!(options.slots, Some(2));
+        assert_eq!(options.duration, Some(Duration::from_millis(1_500)));
+        assert!(options.repeats);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_said() {
+        for line in [
+            "dance",
+            "join --wat 1",
+            "join --slots x",
+            "join --simulcast a",
+            "join --codec av1",
+            "join u",
+        ] {
+            assert!(matches!(task(line), Err(SwarmError::Usage(_))), "{line}");
+        }
+    }
+}

@@ -1,0 +1,529 @@
+//! One peer: joins a room as a client, publishes, receives, obeys its commands, and ends with its figures.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::{Value, json};
+
+use crate::clock::{Epoch, monotonic_us};
+use crate::connection::{Connection, News, Sent, Wishes};
+use crate::control::{Command, Control, Unknown};
+use crate::error::SwarmError;
+use crate::events::Events;
+use crate::media::Coding;
+use crate::publisher::Publisher;
+use crate::report::Report;
+use crate::signaling::{Endpoint, Heard, Signaling, Slot};
+use crate::watch::Watch;
+
+/// A turn of the loop waits at most this long.
+const LONGEST_WAIT_US: u64 = 100_000;
+/// After TERMINATE_CALL the server closes the connection within 2 s; a peer waits a little longer for that.
+const TERMINATED_LINGER_US: u64 = 3_000_000;
+/// When signaling is gone, media is listened to for this long: what still comes then is worth knowing.
+const SEVERED_LINGER_US: u64 = 2_000_000;
+/// For the server's answer to the goodbye.
+const LEAVING_LINGER_US: u64 = 1_000_000;
+/// Most messages that are taken in before media has its turn.
+const MESSAGES_PER_TURN: usize = 256;
+
+/// What a peer is to do.
+#[derive(Clone, Debug)]
+pub struct Join {
+    pub endpoint: Endpoint,
+    pub room: String,
+    pub user: String,
+    /// A join token, if the connection is not authenticated otherwise.
+    pub token: Option<String>,
+    /// Pairs of slots.
+    pub slots: usize,
+    /// Codings of video that are offered, the best first.
+    pub video: Vec<Coding>,
+    pub duration: Option<Duration>,
+    /// Go on sending and receiving after TERMINATE_CALL, as a client that does not cooperate.
+    pub stays_after_terminate: bool,
+}
+
+/// How it went.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Whether the server let the peer into the room.
+    pub joined: bool,
+    pub connected: bool,
+    /// The figures of the `summary` event.
+    pub summary: Value,
+}
+
+/// From where a peer is told to stop.
+pub enum Conductor<'a> {
+    /// Commands on stdin.
+    Stdin(&'a std::io::Stdin),
+    /// Leave when this is set.
+    Flag(Arc<AtomicBool>),
+}
+
+/// A peer at work.
+pub struct Peer<'a> {
+    join: Join,
+    events: Events,
+    conductor: Conductor<'a>,
+    control: Control,
+    epoch: Epoch,
+    signaling: Signaling,
+    connection: Option<Connection>,
+    publisher: Publisher,
+    report: Report,
+    watch: Watch,
+    /// Sent by connections that were replaced.
+    sent_before: Sent,
+    network: bool,
+    joined: bool,
+    connected: bool,
+    terminated: bool,
+    leaving: bool,
+    ends_at_us: Option<u64>,
+    leaves_at_us: Option<u64>,
+}
+
+/// What there is to read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ready {
+    commands: bool,
+    signaling: bool,
+    media: bool,
+}
+
+impl<'a> Peer<'a> {
+    /// Connects to signaling and asks to join.
+    pub fn connect(
+        join: Join,
+        publisher: Publisher,
+        events: Events,
+        conductor: Conductor<'a>,
+    ) -> Result<Self, SwarmError> {
+        let mut signaling = Signaling::connect(&join.endpoint)?;
+        let mut message = json!({"type": "JOIN_ROOM", "roomId": join.room, "userId": join.user, "isSpectator": false});
+        if let Some(token) = &join.token {
+            message["token"] = token.as_str().into();
+        }
+        signaling.send(&message);
+        let lasts_us = join.duration.map(|duration| duration.as_micros());
+        let leaves_at_us =
+            lasts_us.map(|us| monotonic_us().saturating_add(u64::try_from(us).unwrap_or(u64::MAX)));
+        Ok(Self {
+            join,
+            events,
+            conductor,
+            control: Control::default(),
+            epoch: Epoch::now(),
+            signaling,
+            connection: None,
+            publisher,
+            report: Report::default(),
+            watch: Watch::default(),
+            sent_before: Sent::default(),
+            network: true,
+            joined: false,
+            connected: false,
+            terminated: false,
+            leaving: false,
+            ends_at_us: None,
+            leaves_at_us,
+        })
+    }
+
+    /// Works until the end.
+    ///
+    /// # Errors
+    /// Only what the peer can do nothing about; refusals and closed connections are events.
+    pub fn run(mut self) -> Result<Outcome, SwarmError> {
+        let mut more = false;
+        while self
+            .ends_at_us
+            .is_none_or(|ends_at_us| monotonic_us() < ends_at_us)
+        {
+            let ready = self.wait(more)?;
+            if ready.commands {
+                self.obey_all();
+            }
+            if ready.signaling {
+                self.hear_all();
+            }
+            more = self.media_turn(ready.media);
+            let now_us = monotonic_us();
+            let told_to_leave =
+                matches!(&self.conductor, Conductor::Flag(flag) if flag.load(Ordering::Relaxed));
+            let time_is_up = self
+                .leaves_at_us
+                .is_some_and(|leaves_at_us| leaves_at_us <= now_us);
+            if (told_to_leave || time_is_up) && !self.leaving {
+                self.leave();
+            }
+            if self.signaling.is_closed() && self.control.has_ended() {
+                self.end_within(SEVERED_LINGER_US); // there is nobody left who could end it
+            }
+        }
+        let summary = self.summary();
+        self.events.tell("summary", summary.clone());
+        Ok(Outcome {
+            joined: self.joined,
+            connected: self.connected,
+            summary,
+        })
+    }
+
+    /// Waits until something can be read or is due.
+    fn wait(&self, at_once: bool) -> Result<Ready, SwarmError> {
+        let now_us = monotonic_us();
+        let due = [
+            Some(now_us + LONGEST_WAIT_US),
+            self.connection.as_ref().map(Connection::wake_us),
+            self.publisher.due_us(),
+            self.ends_at_us,
+            self.leaves_at_us.filter(|_| !self.leaving),
+        ];
+        let wait_us = due
+            .into_iter()
+            .flatten()
+            .min()
+            .map_or(0, |due_us| due_us.saturating_sub(now_us));
+        let wait_ms = if at_once { 0 } else { wait_us.div_ceil(1_000) };
+        let mut sources = Vec::with_capacity(3);
+        let mut place = |source: Option<_>, flags| {
+            let fd = source?;
+            sources.push(PollFd::new(fd, flags));
+            Some(sources.len() - 1)
+        };
+        let commands = match &self.conductor {
+            Conductor::Stdin(stdin) => place(self.control.source(stdin), PollFlags::POLLIN),
+            Conductor::Flag(_) => None,
+        };
+        let mut flags = PollFlags::POLLIN;
+        flags.set(PollFlags::POLLOUT, self.signaling.is_unsent());
+        let signaling = place(self.signaling.source(), flags);
+        let media = place(
+            self.connection.as_ref().map(Connection::source),
+            PollFlags::POLLIN,
+        );
+        match poll(
+            &mut sources,
+            PollTimeout::try_from(wait_ms).unwrap_or(PollTimeout::ZERO),
+        ) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let is_ready =
+            |place: Option<usize>| place.is_some_and(|at| sources[at].any().unwrap_or(true));
+        Ok(Ready {
+            commands: is_ready(commands),
+            signaling: is_ready(signaling),
+            media: is_ready(media),
+        })
+    }
+
+    fn obey_all(&mut self) {
+        let Conductor::Stdin(stdin) = &self.conductor else {
+            return;
+        };
+        for command in self.control.read(stdin) {
+            match command {
+                Ok(command) => self.obey(command),
+                Err(Unknown(line)) => self.tell_error("unknown_command", &line),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let now_us = monotonic_us();
+        match command {
+            Command::Leave => self.leave(),
+            Command::Quit => self.ends_at_us = Some(now_us),
+            Command::Mute { video, audio } => self.publisher.set_muted(true, video, audio, now_us),
+            Command::Unmute { video, audio } => {
+                self.publisher.set_muted(false, video, audio, now_us)
+            }
+            Command::DropNetwork => self.set_network(false),
+            Command::RestoreNetwork => self.set_network(true),
+            Command::IceRestart => {
+                let offer = self.connection.as_mut().map(Connection::restart_ice);
+                match offer {
+                    Some(Ok(sdp)) => self.signaling.send(&json!({"type": "OFFER", "sdp": sdp})),
+                    Some(Err(error)) => self.tell_error("negotiation", &error.to_string()),
+                    None => self.tell_error("unknown_command", "there is no connection to restart"),
+                }
+            }
+            Command::OfferAgain => self.offer(),
+            Command::Chat(text) => self.signaling.send(&json!({"type": "CHAT", "text": text})),
+            Command::Mark(label) => {
+                let mut figures = self.summary();
+                figures["label"] = label.into();
+                self.events.tell("mark", figures);
+            }
+        }
+    }
+
+    fn set_network(&mut self, connected: bool) {
+        self.network = connected;
+        self.signaling.set_network(connected);
+        if connected {
+            self.signaling.flush();
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.set_network(connected);
+        }
+    }
+
+    fn leave(&mut self) {
+        self.leaving = true;
+        self.signaling.send(&json!({"type": "LEAVE_ROOM"}));
+        self.stop_media();
+        self.signaling.close();
+        self.end_within(LEAVING_LINGER_US);
+    }
+
+    fn stop_media(&mut self) {
+        self.publisher.stop();
+        let mut news = Vec::new();
+        if let Some(connection) = &mut self.connection {
+            connection.close(&mut news);
+        }
+        self.take_in(news);
+    }
+
+    fn end_within(&mut self, linger_us: u64) {
+        let ends_at_us = monotonic_us() + linger_us;
+        self.ends_at_us = Some(
+            self.ends_at_us
+                .map_or(ends_at_us, |earlier_us| earlier_us.min(ends_at_us)),
+        );
+    }
+
+    fn hear_all(&mut self) {
+        if self.signaling.is_unsent() {
+            self.signaling.flush();
+        }
+        let heard: VecDeque<Heard> = std::iter::from_fn(|| self.signaling.hear())
+            .take(MESSAGES_PER_TURN)
+            .collect();
+        for heard in heard {
+            match heard {
+                Heard::Message(message) => self.listen(message),
+                Heard::Closed { code } => self.severed(code),
+            }
+        }
+    }
+
+    fn severed(&mut self, code: u16) {
+        self.events.tell("closed", json!({"code": code}));
+        if self.leaving || self.terminated || self.connection.is_none() {
+            self.end_within(0);
+        } else if !self.join.stays_after_terminate {
+            self.end_within(SEVERED_LINGER_US);
+        }
+    }
+
+    fn listen(&mut self, message: Value) {
+        match message["type"].as_str() {
+            Some("JOINED") => {
+                let (role, participants) = (&message["role"], &message["participants"]);
+                self.events.tell(
+                    "joined",
+                    json!({"role": role, "participants": participants}),
+                );
+                self.joined = true;
+                self.offer();
+            }
+            Some("ANSWER") => self.take_answer(message["sdp"].as_str().unwrap_or_default()),
+            Some("TRACKS") => {
+                self.events
+                    .tell("tracks", json!({"slots": &message["slots"]}));
+                match serde_json::from_value::<Vec<Slot>>(message["slots"].clone()) {
+                    Ok(slots) => self.report.tracks(&slots),
+                    Err(error) => self.tell_error("bad_message", &error.to_string()),
+                }
+                self.tell_firsts();
+            }
+            Some("SESSION") => self.events.tell("session", json!({"message": message})),
+            Some("LOW_BALANCE") => self.events.tell("low_balance", json!({"message": message})),
+            Some("TERMINATE_CALL") => {
+                let fields =
+                    json!({"reason": &message["reason"], "redirect_url": &message["redirectUrl"]});
+                self.events.tell("terminate", fields);
+                if !self.join.stays_after_terminate {
+                    self.terminated = true;
+                    self.stop_media();
+                    self.end_within(TERMINATED_LINGER_US);
+                }
+            }
+            Some("ERROR") => {
+                let fields = json!({"code": &message["code"], "message": &message["message"]});
+                self.events.tell("error", fields);
+            }
+            _ => self.events.tell("message", json!({"message": message})),
+        }
+    }
+
+    /// Makes a new connection, in place of one that there may be, and offers it.
+    fn offer(&mut self) {
+        self.publisher.stop();
+        if let Some(replaced) = self.connection.take() {
+            self.sent_before = self.sent();
+            drop(replaced);
+        }
+        let offer = self
+            .signaling
+            .local_ip()
+            .map_err(SwarmError::from)
+            .and_then(|ip| {
+                let wishes = Wishes {
+                    ip,
+                    own: self.publisher.offered(),
+                    slots: self.join.slots,
+                    video: self.join.video.clone(),
+                };
+                Connection::offer(&wishes, self.epoch)
+            });
+        match offer {
+            Ok((mut connection, sdp)) => {
+                connection.set_network(self.network);
+                self.connection = Some(connection);
+                self.signaling.send(&json!({"type": "OFFER", "sdp": sdp}));
+            }
+            Err(error) => {
+                self.tell_error("negotiation", &error.to_string());
+                self.leave();
+            }
+        }
+    }
+
+    fn take_answer(&mut self, sdp: &str) {
+        self.events.tell("answer", json!({}));
+        let mut news = Vec::new();
+        if let Some(connection) = &mut self.connection
+            && let Err(error) = connection.answer(sdp, &mut news)
+        {
+            self.tell_error("bad_answer", &error.to_string());
+        }
+        self.take_in(news);
+    }
+
+    /// Receives what has come, sends what is due; returns whether there may be more to receive.
+    fn media_turn(&mut self, readable: bool) -> bool {
+        let mut news = Vec::new();
+        let mut more = false;
+        let mut failure = None;
+        if let Some(connection) = &mut self.connection {
+            if readable {
+                match connection.receive(&mut news) {
+                    Ok(left) => more = left,
+                    Err(error) => failure = Some(error),
+                }
+            }
+            let now_us = monotonic_us();
+            match self.publisher.write_due(now_us, connection) {
+                Ok(wrote) if wrote || connection.wake_us() <= now_us => {
+                    failure = connection.tick(&mut news).err()
+                }
+                Ok(_) => {}
+                Err(unwanted) => failure = Some(SwarmError::Negotiation(unwanted.to_string())),
+            }
+        }
+        if let Some(error) = failure {
+            self.tell_error("media", &error.to_string());
+        }
+        self.take_in(news);
+        more
+    }
+
+    fn take_in(&mut self, news: Vec<News>) {
+        for news in news {
+            match news {
+                News::Connected => {
+                    self.connected = true;
+                    self.events.tell("connected", json!({}));
+                    if !self.terminated && !self.leaving {
+                        self.publisher.start(monotonic_us());
+                    }
+                }
+                News::Disconnected => self.events.tell("disconnected", json!({})),
+                News::Closed => self.events.tell("media_closed", json!({})),
+                News::Packet(packet, role) => self.report.packet(packet, role),
+                News::Frame { at_us, kind, data } => self.take_in_frame(at_us, kind, &data),
+                News::KeyframeWanted { own } => self.publisher.keyframe_wanted(own),
+            }
+        }
+        self.tell_firsts();
+    }
+
+    fn take_in_frame(
+        &mut self,
+        at_us: u64,
+        kind: str0m::media::MediaKind,
+        data: &str0m::media::MediaData,
+    ) {
+        let numbers = **data.seq_range.start()..=**data.seq_range.end();
+        if kind.is_audio() {
+            self.report
+                .frame(data.mid, kind, &numbers, crate::report::FrameKind::Usable);
+            return;
+        }
+        let seen = self.watch.see(at_us, data);
+        self.report.frame(data.mid, kind, &numbers, seen.kind);
+        if let Some(keyframe) = seen.keyframe {
+            let fields = json!({
+                "from_user": self.report.owner(data.mid),
+                "mid": data.mid.to_string(),
+                "width": keyframe.width,
+                "height": keyframe.height,
+                "bytes": data.data.len(),
+            });
+            self.events.tell_at(at_us, "keyframe", fields);
+        }
+        if seen.ask
+            && let Some(connection) = &mut self.connection
+        {
+            connection.request_keyframe(data.mid);
+        }
+    }
+
+    fn tell_firsts(&mut self) {
+        for first in self.report.firsts() {
+            let kind = if first.video { "video" } else { "audio" };
+            let fields = json!({"from_user": first.user, "kind": kind});
+            self.events
+                .tell_at(first.at_us, "first_packet", fields.clone());
+            if first.video {
+                self.events
+                    .tell_at(first.at_us, "first_video_packet", fields);
+            }
+        }
+    }
+
+    fn tell_error(&self, code: &str, message: &str) {
+        self.events
+            .tell("error", json!({"code": code, "message": message}));
+    }
+
+    fn sent(&self) -> Sent {
+        let now = self
+            .connection
+            .as_ref()
+            .map_or_else(Sent::default, |connection| connection.sent);
+        Sent {
+            packets: self.sent_before.packets + now.packets,
+            last_us: now.last_us.max(self.sent_before.last_us),
+        }
+    }
+
+    fn summary(&self) -> Value {
+        let mut figures = self.report.figures();
+        let sent = self.sent();
+        figures["sent_packets"] = sent.packets.into();
+        figures["last_sent_us"] = sent.last_us.into();
+        figures
+    }
+}

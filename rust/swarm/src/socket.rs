@@ -1,0 +1,205 @@
+//! The UDP socket of a PeerConnection: datagrams with the kernel's time of arrival, and a network that can be lost.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, ReceiveTimestampns};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt};
+
+use crate::clock::{RealtimeOffset, monotonic_us};
+
+/// Room for the bursts of many keyframes at once on a busy machine.
+const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
+/// Longer datagrams than this do not occur on paths with an Ethernet's MTU.
+const MAX_DATAGRAM_BYTES: usize = 2_048;
+
+/// What a datagram carries, by its first bytes (RFC 7983, RFC 5761).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    Srtp,
+    Srtcp,
+    /// STUN, DTLS, or anything else that is not media.
+    Other,
+}
+
+/// Tells media from everything else.
+pub fn carried(datagram: &[u8]) -> Carried {
+    match datagram {
+        [128..=191, 192..=223, ..] => Carried::Srtcp,
+        [128..=191, _, ..] if datagram.len() >= 12 => Carried::Srtp,
+        _ => Carried::Other,
+    }
+}
+
+/// A datagram that has arrived.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// When it entered the socket, by the kernel: microseconds of the monotonic clock.
+    pub at_us: u64,
+    pub source: SocketAddr,
+    pub bytes: &'a [u8],
+}
+
+/// One UDP socket, not blocking.
+#[derive(Debug)]
+pub struct MediaSocket {
+    socket: UdpSocket,
+    local: SocketAddr,
+    connected: bool,
+    buffer: Box<[u8; MAX_DATAGRAM_BYTES]>,
+    control: Vec<u8>,
+}
+
+impl MediaSocket {
+    /// Binds a port of the system's choice on this address.
+    pub fn bind(ip: IpAddr) -> io::Result<Self> {
+        let socket = UdpSocket::bind((ip, 0))?;
+        socket.set_nonblocking(true)?;
+        setsockopt(&socket, ReceiveTimestampns, &true)?;
+        if setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER_BYTES).is_err() {
+            setsockopt(&socket, RcvBuf, &RECEIVE_BUFFER_BYTES)?;
+        }
+        Ok(Self {
+            local: socket.local_addr()?,
+            socket,
+            connected: true,
+            buffer: Box::new([0; MAX_DATAGRAM_BYTES]),
+            control: nix::cmsg_space!(nix::sys::time::TimeSpec),
+        })
+    }
+
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    pub fn source(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Loses everything, both ways, until it is switched on again.
+    pub fn set_connected(&mut self, connected: bool) {
+        self.connected = connected;
+    }
+
+    /// The next datagram; `None` when there are no more. What arrives while the network is lost is gone.
+    pub fn receive(&mut self, offset: RealtimeOffset) -> io::Result<Option<Arrival<'_>>> {
+        let (length, at_us, source) = loop {
+            let mut slices = [IoSliceMut::new(self.buffer.as_mut_slice())];
+            let received = recvmsg::<SockaddrStorage>(
+                self.socket.as_raw_fd(),
+                &mut slices,
+                Some(&mut self.control),
+                MsgFlags::empty(),
+            );
+            let message = match received {
+                Ok(message) => message,
+                Err(Errno::EAGAIN) => return Ok(None),
+                // The peer's port was closed when something was sent to it: of no interest here.
+                Err(Errno::ECONNREFUSED | Errno::EINTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if !self.connected {
+                continue;
+            }
+            let at_us = message
+                .cmsgs()?
+                .find_map(|control| match control {
+                    ControlMessageOwned::ScmTimestampns(time) => {
+                        Some(offset.to_monotonic_us(time.tv_sec(), time.tv_nsec()))
+                    }
+                    _ => None,
+                })
+                .unwrap_or_else(monotonic_us);
+            if let Some(source) = message.address.as_ref().and_then(internet_address) {
+                break (message.bytes, at_us, source);
+            }
+        };
+        Ok(Some(Arrival {
+            at_us,
+            source,
+            bytes: &self.buffer[..length],
+        }))
+    }
+
+    /// Sends a datagram. Like a network, it promises nothing: returns whether the datagram left.
+    pub fn send(&self, destination: SocketAddr, bytes: &[u8]) -> bool {
+        self.connected && self.socket.send_to(bytes, destination).is_ok()
+    }
+}
+
+fn internet_address(address: &SockaddrStorage) -> Option<SocketAddr> {
+    if let Some(v4) = address.as_sockaddr_in() {
+        return Some(SocketAddr::new(v4.ip().into(), v4.port()));
+    }
+    let v6 = address.as_sockaddr_in6()?;
+    Some(SocketAddr::new(v6.ip().into(), v6.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::*;
+
+    fn wait(socket: &MediaSocket) {
+        let mut sources = [PollFd::new(socket.source(), PollFlags::POLLIN)];
+        poll(&mut sources, PollTimeout::from(2_000_u16)).unwrap();
+    }
+
+    #[test]
+    fn a_datagram_carries_the_kernels_time_on_the_monotonic_clock() {
+        let mut socket = MediaSocket::bind(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let other = MediaSocket::bind(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let before = monotonic_us();
+        assert!(other.send(socket.local(), b"hello"));
+        let after = monotonic_us();
+        wait(&socket);
+        let arrival = socket.receive(RealtimeOffset::measure()).unwrap().unwrap();
+        assert_eq!(
+            (arrival.bytes, arrival.source),
+            (&b"hello"[..], other.local())
+        );
+        assert!(
+            (before - 500..=after + 500).contains(&arrival.at_us),
+            "{before} {} {after}",
+            arrival.at_us
+        );
+    }
+
+    #[test]
+    fn a_lost_network_loses_what_is_sent_and_what_arrives() {
+        let mut socket = MediaSocket::bind(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let other = MediaSocket::bind(Ipv4Addr::LOCALHOST.into()).unwrap();
+        socket.set_connected(false);
+        assert!(!socket.send(other.local(), b"lost"));
+        assert!(other.send(socket.local(), b"lost as well"));
+        wait(&socket);
+        assert!(socket.receive(RealtimeOffset::measure()).unwrap().is_none());
+        socket.set_connected(true);
+        assert!(other.send(socket.local(), b"back"));
+        wait(&socket);
+        let arrival = socket.receive(RealtimeOffset::measure()).unwrap().unwrap();
+        assert_eq!(arrival.bytes, b"back");
+    }
+
+    #[test]
+    fn media_is_told_from_its_control_and_from_the_rest() {
+        let mut packet = [0_u8; 20];
+        packet[0] = 0x90;
+        packet[1] = 96;
+        assert_eq!(carried(&packet), Carried::Srtp);
+        packet[1] = 0x80 | 111; // with the marker bit
+        assert_eq!(carried(&packet), Carried::Srtp);
+        packet[1] = 200;
+        assert_eq!(carried(&packet), Carried::Srtcp);
+        for first in [0, 1, 20, 63] {
+            packet[0] = first;
+            assert_eq!(carried(&packet), Carried::Other);
+        }
+        assert_eq!(carried(&[]), Carried::Other);
+    }
+}
