@@ -76,7 +76,7 @@ export class Api {
   // Calls
 
   requestCall(modelId: string): Promise<schemas.Call> {
-    return this.#pay('/api/calls', { modelId }, schemas.call);
+    return this.#send('POST', '/api/calls', { modelId }, schemas.call);
   }
 
   call(callId: string): Promise<schemas.Call> {
@@ -125,7 +125,7 @@ export class Api {
   }
 
   addPaymentMethod(gateway: string, token: string): Promise<schemas.PaymentMethod> {
-    return this.#pay('/api/wallet/payment-methods', { gateway, token }, schemas.paymentMethod);
+    return this.#send('POST', '/api/wallet/payment-methods', { gateway, token }, schemas.paymentMethod);
   }
 
   topUp(amountMinor: number, currency: string, paymentMethodId: string): Promise<schemas.TopUp> {
@@ -140,7 +140,8 @@ export class Api {
   // How requests are made
 
   #act(callId: string, action: 'accept' | 'decline' | 'end'): Promise<schemas.Call> {
-    return this.#pay(`/api/calls/${encodeURIComponent(callId)}/${action}`, {}, schemas.call);
+    const path = `/api/calls/${encodeURIComponent(callId)}/${action}`;
+    return this.#persist(() => this.#send('POST', path, {}, schemas.call));
   }
 
   /** A POST that moves money. All its tries carry one key, so that they count once. */

@@ -52,17 +52,18 @@ export const topUp = object({
   declineCode: nullable(text),
 });
 
+const party = object({ userId: text, displayName: text });
+
 export const call = object({
   callId: text,
   roomId: text,
   state: text,
   pricePerMinuteMinor: integer,
   currency: text,
-  modelId: nullable(text),
-  modelName: nullable(text),
-  fanId: nullable(text),
-  fanName: nullable(text),
+  fan: party,
+  creator: party,
   endedReason: nullable(text),
+  expiresAt: nullable(instant),
 });
 
 export const receipt = object({

@@ -1,6 +1,6 @@
 import { Emitter } from '@/events/Emitter';
 import { backoffMs } from './backoff';
-import { parseServerEvent, type ServerEvent } from './messages';
+import { type EventsCommand, parseServerEvent, type ServerEvent } from './messages';
 import type { SocketFactory } from './SignalingChannel';
 
 interface EventsClientEvents {
@@ -9,6 +9,14 @@ interface EventsClientEvents {
   online: boolean;
 }
 
+export interface EventsClientOptions {
+  createSocket?: SocketFactory;
+  /** Renews the session; called before reconnecting when the server did not know us. */
+  onUnauthorized?: () => Promise<void>;
+}
+
+/** Close code of the server: not authenticated. */
+const UNAUTHORIZED = 4401;
 /** A connection that stood this long was a good one: the next wait starts small again. */
 const STEADY_AFTER_MS = 10_000;
 
@@ -21,15 +29,17 @@ const STEADY_AFTER_MS = 10_000;
 export class EventsClient extends Emitter<EventsClientEvents> {
   readonly #url: string;
   readonly #createSocket: SocketFactory;
+  readonly #onUnauthorized: () => Promise<void>;
   #socket: WebSocket | null = null;
   #retry: ReturnType<typeof setTimeout> | null = null;
   #attempt = 0;
   #openedAt = 0;
 
-  constructor(url: string, createSocket: SocketFactory = (address) => new WebSocket(address)) {
+  constructor(url: string, options: EventsClientOptions = {}) {
     super();
     this.#url = url;
-    this.#createSocket = createSocket;
+    this.#createSocket = options.createSocket ?? ((address) => new WebSocket(address));
+    this.#onUnauthorized = options.onUnauthorized ?? (() => Promise.resolve());
   }
 
   start(): void {
@@ -51,6 +61,10 @@ export class EventsClient extends Emitter<EventsClientEvents> {
     }
   }
 
+  send(command: EventsCommand): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(command));
+  }
+
   #connect(): void {
     const socket = this.#createSocket(this.#url);
     this.#socket = socket;
@@ -62,8 +76,11 @@ export class EventsClient extends Emitter<EventsClientEvents> {
     socket.addEventListener('message', (message) => {
       if (this.#socket === socket) this.#receive(message.data);
     });
-    socket.addEventListener('close', () => {
-      if (this.#socket === socket) this.#reconnect();
+    socket.addEventListener('close', ({ code }) => {
+      if (this.#socket !== socket) return;
+      // Whether or not it could be renewed, the next connection tells.
+      if (code === UNAUTHORIZED) this.#onUnauthorized().catch((): void => undefined);
+      this.#reconnect();
     });
   }
 

@@ -86,6 +86,8 @@ const eventDecoders = {
   CALL_REQUESTED: object({
     callId: text,
     fan: object({ userId: text, displayName: nullable(text) }),
+    pricePerMinuteMinor: nullable(integer),
+    currency: nullable(text),
     expiresAt: nullable(instant),
   }),
   CALL_STATE: object({ callId: text, state: text }),
@@ -112,6 +114,8 @@ export type ClientMessage =
   | { type: 'SET_SUBSCRIPTION'; userId: string; maxHeight: number; priority: number }
   | { type: 'CHAT'; text: string }
   | { type: 'LEAVE_ROOM' };
+
+export type EventsCommand = { type: 'SET_PRESENCE'; online: boolean };
 
 /** Longest frame taken from the server: one long text and some. */
 const MAX_FRAME_LENGTH = 512 * 1024;

@@ -1,0 +1,61 @@
+import { useEffect } from 'react';
+import { Redirect, Route, Switch, useLocation } from 'wouter';
+import { Announcer } from './components/Announcer';
+import { Frame } from './components/Frame';
+import { IncomingCall } from './components/IncomingCall';
+import { CallPage } from './pages/CallPage';
+import { ModelsPage } from './pages/ModelsPage';
+import { NotFoundPage } from './pages/NotFoundPage';
+import { SignInPage } from './pages/SignInPage';
+import { StudioPage } from './pages/StudioPage';
+import { WalletPage } from './pages/WalletPage';
+import { LiveProvider } from './state/live';
+import { SessionProvider, useSession } from './state/session';
+
+export function App() {
+  return (
+    <Announcer>
+      <SessionProvider>
+        <Pages />
+      </SessionProvider>
+    </Announcer>
+  );
+}
+
+function Pages() {
+  const { me } = useSession();
+  const [location] = useLocation();
+
+  useEffect(() => {
+    // A new page begins at its top; `location` is what makes it a new one.
+    void location;
+    window.scrollTo(0, 0);
+  }, [location]);
+
+  if (me === undefined) return <div className="splash" role="status" aria-label="Loading" />;
+  if (me === null) return <SignInPage />;
+  return (
+    <LiveProvider me={me}>
+      <Switch>
+        <Route path="/call/:callId">{({ callId }) => <CallPage key={callId} callId={callId} />}</Route>
+        <Route>
+          <Frame>
+            <Switch>
+              <Route path="/">
+                <Redirect to={me.role === 'creator' ? '/studio' : '/models'} replace />
+              </Route>
+              <Route path="/sign-in">
+                <Redirect to={me.role === 'creator' ? '/studio' : '/models'} replace />
+              </Route>
+              <Route path="/models" component={ModelsPage} />
+              <Route path="/wallet" component={WalletPage} />
+              <Route path="/studio">{me.role === 'creator' ? <StudioPage /> : <NotFoundPage />}</Route>
+              <Route component={NotFoundPage} />
+            </Switch>
+          </Frame>
+        </Route>
+      </Switch>
+      <IncomingCall />
+    </LiveProvider>
+  );
+}

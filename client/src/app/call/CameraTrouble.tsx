@@ -1,0 +1,33 @@
+import type { CameraError } from '@/services/CameraError';
+import { Icon } from '../components/Icon';
+import type { CallController } from './CallController';
+
+/** What is wrong with the camera and what a person can do about it, step by step. */
+export function CameraTrouble({ problem, controller }: { problem: CameraError; controller: CallController }) {
+  const { title, steps } = problem.advice;
+  return (
+    <section className="camera-trouble" role="alert">
+      <h2>
+        <Icon name="cameraOff" />
+        {title}
+      </h2>
+      <ol>
+        {steps.map((step) => (
+          <li key={step}>{step}</li>
+        ))}
+      </ol>
+      <div className="camera-trouble-actions">
+        <button type="button" className="button button-primary" onClick={() => controller.startCamera()}>
+          Try again
+        </button>
+        <button
+          type="button"
+          className="button button-quiet"
+          onClick={() => controller.dismissCameraProblem()}
+        >
+          Go on without
+        </button>
+      </div>
+    </section>
+  );
+}

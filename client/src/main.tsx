@@ -1,0 +1,18 @@
+import '@fontsource-variable/inter';
+import '@fontsource/instrument-serif';
+import './app/styles/tokens.css';
+import './app/styles/base.css';
+import './app/styles/components.css';
+import './app/styles/pages.css';
+import './app/styles/call.css';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { App } from './app/App';
+
+const root = document.getElementById('root');
+if (root === null) throw new Error('index.html has no #root');
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);
