@@ -4,7 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import Any, Self
 
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaPlayer
 from aiortc.mediastreams import MediaStreamError
 from support.media_files import MediaFiles
@@ -21,7 +21,8 @@ class AiortcPeer:
         self.frames: Frames = {}
         self._arrived = asyncio.Condition()
         self._slots = slots
-        self._pc = RTCPeerConnection()
+        # Everything goes over one transport; aiortc believes it of several tracks of a kind only if told beforehand.
+        self._pc = RTCPeerConnection(RTCConfiguration(bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._players = [MediaPlayer(str(clip.vp8), loop=True), MediaPlayer(str(clip.opus), loop=True)] if clip else []
         self._readers: list[asyncio.Task[None]] = []
 
