@@ -21,6 +21,12 @@ PRICE_PER_MINUTE_MINOR = 600
 BALANCE_MINOR = 200
 MINIMUM_MS = 10_000
 CALL_TIMEOUT_S = 60
+LOOK_AT_BOOKS_EVERY_S = 0.1
+
+STATES = {
+    "ACTIVE": "",
+    "FINAL": " (asked for more in good time: the wallet has no more)",
+}
 
 
 class Narrator:
@@ -63,9 +69,10 @@ async def main() -> int:
                 )
 
             async with peer(creator) as creator_peer, peer(fan) as fan_peer:
-                story = asyncio.create_task(_tell(narrator, fan_peer))
-                await fan_peer.wait_for("terminate", timeout_s=CALL_TIMEOUT_S)
-                await story
+                audit = asyncio.create_task(_watch_books(narrator, server, call["callId"]))
+                async with asyncio.timeout(CALL_TIMEOUT_S):
+                    await _tell(narrator, fan_peer)
+                audit.cancel()
                 summary = await fan_peer.finish()
                 await creator_peer.finish()
             receipt = await _settled(server, fan, call["callId"])
@@ -76,9 +83,7 @@ async def main() -> int:
 
 async def _tell(narrator: Narrator, peer: SwarmPeer) -> None:
     """Say what the fan's peer is told, until it is told that the call has ended."""
-    first = await peer.wait_for("first_video_packet")
-    narrator.say("the first packet of the creator's picture reaches the fan")
-    position = peer.events.index(first)
+    position = 0
     state = ""
     granted_ms = 0
     while True:
@@ -90,13 +95,27 @@ async def _tell(narrator: Narrator, peer: SwarmPeer) -> None:
                 if session["state"] != state or session["grantedMs"] != granted_ms:
                     state, granted_ms = session["state"], session["grantedMs"]
                     used_s, granted_s = session["usedMs"] / 1000, granted_ms / 1000
-                    narrator.say(f"session {state}: {used_s:.1f} s used of {granted_s:.1f} s granted")
+                    narrator.say(f"{state}: {used_s:.1f} s used of {granted_s:.1f} s granted{STATES.get(state, '')}")
+            elif event["event"] == "first_video_packet":
+                narrator.say("the first packet of the creator's picture reaches the fan")
             elif event["event"] == "low_balance":
                 narrator.say(f"low balance: {event['message']['secondsLeft']} s left")
             elif event["event"] == "terminate":
                 narrator.say(f"TERMINATE_CALL {event['reason']}: the picture had stopped already")
                 return
         await peer.next_event(position)
+
+
+async def _watch_books(narrator: Narrator, server: Server, call_id: str) -> None:
+    """Say when the books show a newer meter: each lease renewal makes it durable before it extends the lease."""
+    durable_ms = 0
+    while True:
+        ((used_ms,),) = server.query("SELECT used_ms FROM paid_sessions WHERE session_id = ?", call_id)
+        assert isinstance(used_ms, int)
+        if used_ms > durable_ms:
+            durable_ms = used_ms
+            narrator.say(f"lease renewed; the books know of {durable_ms / 1000:.1f} s delivered")
+        await asyncio.sleep(LOOK_AT_BOOKS_EVERY_S)
 
 
 async def _settled(server: Server, fan: Person, call_id: str) -> Json:

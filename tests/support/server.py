@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from support.people import People
+from support.processes import send_signal
 
 LISTENING = re.compile(r"listening (https?://\S+)")
 START_TIMEOUT_S = 30
@@ -103,9 +104,9 @@ class Server:
         """`kill -9`: no goodbye, no flush."""
         await self._end(signal.SIGKILL)
 
-    def signal(self, number: int) -> None:
+    def signal(self, number: signal.Signals) -> None:
         assert self._process is not None, "the server is not running"
-        self._process.send_signal(number)
+        send_signal(self._process, number)
 
     def query(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         """Read the books directly, as an auditor would."""
@@ -144,13 +145,12 @@ class Server:
         if self._people is not None:
             await self._people.close()
             self._people = None
-        if process.returncode is None:
-            process.send_signal(number)
+        send_signal(process, number)
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 code = await process.wait()
         except TimeoutError:
-            process.kill()
+            send_signal(process, signal.SIGKILL)
             await process.wait()
             raise RuntimeError("The server did not stop. It said:\n" + "\n".join(list(self.log)[-50:])) from None
         assert self._reader is not None

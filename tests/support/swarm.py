@@ -3,10 +3,13 @@
 import asyncio
 import json
 import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from support.processes import send_signal
 
 ROOT = Path(__file__).parents[2]
 EVENT_LIMIT_BYTES = 1 << 20
@@ -79,8 +82,7 @@ class SwarmPeer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         process = self._running()
-        if process.returncode is None:
-            process.kill()
+        send_signal(process, signal.SIGKILL)
         await process.wait()
         await asyncio.gather(*self._readers)
 
