@@ -30,7 +30,7 @@ curtaincall-swarm join --url ws://HOST:PORT --room ROOM --user USER [OPTIONS]
 
 curtaincall-swarm load --url ws://HOST:PORT --bearer SERVICE_TOKEN --rooms N --peers M [OPTIONS]
   N conference rooms of M peers each in one process; prints one summary.
-  --publish-video, --publish-audio, --fps, --codec, --certificate as above; files are looped
+  --publish-video, --publish-audio, --simulcast, --fps, --codec as above; files are looped
   --publishers P         how many peers of a room publish (all)
   --duration-s SECONDS   how long the peers stay after the last has been started (30)
 ";

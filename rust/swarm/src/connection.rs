@@ -20,6 +20,7 @@ use crate::clock::{Epoch, RealtimeOffset};
 use crate::error::SwarmError;
 use crate::media::{Coding, Frame};
 use crate::report::{Packet, Role};
+use crate::sdp::as_browsers_offer;
 use crate::socket::{Carried, MediaSocket, carried};
 
 /// Constrained baseline, level 3.1: what every browser offers.
@@ -364,36 +365,12 @@ fn header(arrival: &crate::socket::Arrival<'_>) -> Packet {
     }
 }
 
-/// Browsers declare no SSRCs for slots and for simulcast; str0m does, and a server must not come to rely on it.
-fn as_browsers_offer(sdp: &str) -> String {
-    let mut out = String::with_capacity(sdp.len());
-    for section in sections(sdp) {
-        let undeclared = section.contains("\na=recvonly") || section.contains("\na=simulcast:");
-        for line in section.split_inclusive('\n') {
-            if !(undeclared && line.starts_with("a=ssrc")) {
-                out.push_str(line);
-            }
-        }
-    }
-    out
-}
-
-/// An SDP's session part, then its media descriptions.
-fn sections(sdp: &str) -> Vec<&str> {
-    let mut starts = vec![0];
-    starts.extend(sdp.match_indices("\nm=").map(|(at, _)| at + 1));
-    starts.push(sdp.len());
-    starts
-        .windows(2)
-        .map(|pair| &sdp[pair[0]..pair[1]])
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::sdp::sections;
 
     fn offer(own: Vec<(Coding, usize)>, slots: usize) -> String {
         let wishes = Wishes {

@@ -228,7 +228,9 @@ impl Seat {
                         .video
                         .is_some_and(|video| contents[0] >= 128 && contents[1] & 0x7f == *video);
                     self.videos_sent += u64::from(is_video);
-                    if !(is_video && self.lose_every > 0 && self.videos_sent % self.lose_every == 0)
+                    if !(is_video
+                        && self.lose_every > 0
+                        && self.videos_sent.is_multiple_of(self.lose_every))
                     {
                         self.socket.send_to(contents, transmit.destination).unwrap();
                     }

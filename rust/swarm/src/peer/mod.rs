@@ -1,6 +1,7 @@
 //! One peer: joins a room as a client, publishes, receives, obeys its commands, and ends with its figures.
 
-use std::collections::VecDeque;
+mod conversation;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,27 +10,19 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 
+use self::conversation::SEVERED_LINGER_US;
 use crate::clock::{Epoch, monotonic_us};
-use crate::connection::{Connection, News, Sent, Wishes};
+use crate::connection::{Connection, News, Sent};
 use crate::control::{Command, Control, Unknown};
 use crate::error::SwarmError;
 use crate::events::Events;
 use crate::media::Coding;
 use crate::publisher::Publisher;
-use crate::report::Report;
-use crate::signaling::{Endpoint, Heard, Signaling, Slot};
-use crate::watch::Watch;
+use crate::reception::Reception;
+use crate::signaling::{Endpoint, Signaling};
 
 /// A turn of the loop waits at most this long.
 const LONGEST_WAIT_US: u64 = 100_000;
-/// After TERMINATE_CALL the server closes the connection within 2 s; a peer waits a little longer for that.
-const TERMINATED_LINGER_US: u64 = 3_000_000;
-/// When signaling is gone, media is listened to for this long: what still comes then is worth knowing.
-const SEVERED_LINGER_US: u64 = 2_000_000;
-/// For the server's answer to the goodbye.
-const LEAVING_LINGER_US: u64 = 1_000_000;
-/// Most messages that are taken in before media has its turn.
-const MESSAGES_PER_TURN: usize = 256;
 
 /// What a peer is to do.
 #[derive(Clone, Debug)]
@@ -53,7 +46,8 @@ pub struct Join {
 pub struct Outcome {
     /// Whether the server let the peer into the room.
     pub joined: bool,
-    pub connected: bool,
+    /// From the first step of the WebSocket to a connection that carries media, in microseconds; `None` if it never did.
+    pub connect_us: Option<u64>,
     /// The figures of the `summary` event.
     pub summary: Value,
 }
@@ -76,15 +70,17 @@ pub struct Peer<'a> {
     signaling: Signaling,
     connection: Option<Connection>,
     publisher: Publisher,
-    report: Report,
-    watch: Watch,
+    reception: Reception,
     /// Sent by connections that were replaced.
     sent_before: Sent,
     network: bool,
+    began_us: u64,
     joined: bool,
-    connected: bool,
+    connect_us: Option<u64>,
     terminated: bool,
     leaving: bool,
+    /// A failure of the present connection has been told.
+    media_failed: bool,
     ends_at_us: Option<u64>,
     leaves_at_us: Option<u64>,
 }
@@ -105,6 +101,8 @@ impl<'a> Peer<'a> {
         events: Events,
         conductor: Conductor<'a>,
     ) -> Result<Self, SwarmError> {
+        let began_us = monotonic_us();
+        let reception = Reception::new(events.clone());
         let mut signaling = Signaling::connect(&join.endpoint)?;
         let mut message = json!({"type": "JOIN_ROOM", "roomId": join.room, "userId": join.user, "isSpectator": false});
         if let Some(token) = &join.token {
@@ -123,14 +121,15 @@ impl<'a> Peer<'a> {
             signaling,
             connection: None,
             publisher,
-            report: Report::default(),
-            watch: Watch::default(),
+            reception,
             sent_before: Sent::default(),
             network: true,
+            began_us,
             joined: false,
-            connected: false,
+            connect_us: None,
             terminated: false,
             leaving: false,
+            media_failed: false,
             ends_at_us: None,
             leaves_at_us,
         })
@@ -150,10 +149,8 @@ impl<'a> Peer<'a> {
             if ready.commands {
                 self.obey_all();
             }
-            if ready.signaling {
-                self.hear_all();
-            }
-            more = self.media_turn(ready.media);
+            more = ready.signaling && self.hear_all();
+            more |= self.media_turn(ready.media);
             let now_us = monotonic_us();
             let told_to_leave =
                 matches!(&self.conductor, Conductor::Flag(flag) if flag.load(Ordering::Relaxed));
@@ -171,7 +168,7 @@ impl<'a> Peer<'a> {
         self.events.tell("summary", summary.clone());
         Ok(Outcome {
             joined: self.joined,
-            connected: self.connected,
+            connect_us: self.connect_us,
             summary,
         })
     }
@@ -220,8 +217,8 @@ impl<'a> Peer<'a> {
             |place: Option<usize>| place.is_some_and(|at| sources[at].any().unwrap_or(true));
         Ok(Ready {
             commands: is_ready(commands),
-            signaling: is_ready(signaling),
-            media: is_ready(media),
+            signaling: at_once || is_ready(signaling),
+            media: at_once || is_ready(media),
         })
     }
 
@@ -277,14 +274,6 @@ impl<'a> Peer<'a> {
         }
     }
 
-    fn leave(&mut self) {
-        self.leaving = true;
-        self.signaling.send(&json!({"type": "LEAVE_ROOM"}));
-        self.stop_media();
-        self.signaling.close();
-        self.end_within(LEAVING_LINGER_US);
-    }
-
     fn stop_media(&mut self) {
         self.publisher.stop();
         let mut news = Vec::new();
@@ -300,115 +289,6 @@ impl<'a> Peer<'a> {
             self.ends_at_us
                 .map_or(ends_at_us, |earlier_us| earlier_us.min(ends_at_us)),
         );
-    }
-
-    fn hear_all(&mut self) {
-        if self.signaling.is_unsent() {
-            self.signaling.flush();
-        }
-        let heard: VecDeque<Heard> = std::iter::from_fn(|| self.signaling.hear())
-            .take(MESSAGES_PER_TURN)
-            .collect();
-        for heard in heard {
-            match heard {
-                Heard::Message(message) => self.listen(message),
-                Heard::Closed { code } => self.severed(code),
-            }
-        }
-    }
-
-    fn severed(&mut self, code: u16) {
-        self.events.tell("closed", json!({"code": code}));
-        if self.leaving || self.terminated || self.connection.is_none() {
-            self.end_within(0);
-        } else if !self.join.stays_after_terminate {
-            self.end_within(SEVERED_LINGER_US);
-        }
-    }
-
-    fn listen(&mut self, message: Value) {
-        match message["type"].as_str() {
-            Some("JOINED") => {
-                let (role, participants) = (&message["role"], &message["participants"]);
-                self.events.tell(
-                    "joined",
-                    json!({"role": role, "participants": participants}),
-                );
-                self.joined = true;
-                self.offer();
-            }
-            Some("ANSWER") => self.take_answer(message["sdp"].as_str().unwrap_or_default()),
-            Some("TRACKS") => {
-                self.events
-                    .tell("tracks", json!({"slots": &message["slots"]}));
-                match serde_json::from_value::<Vec<Slot>>(message["slots"].clone()) {
-                    Ok(slots) => self.report.tracks(&slots),
-                    Err(error) => self.tell_error("bad_message", &error.to_string()),
-                }
-                self.tell_firsts();
-            }
-            Some("SESSION") => self.events.tell("session", json!({"message": message})),
-            Some("LOW_BALANCE") => self.events.tell("low_balance", json!({"message": message})),
-            Some("TERMINATE_CALL") => {
-                let fields =
-                    json!({"reason": &message["reason"], "redirect_url": &message["redirectUrl"]});
-                self.events.tell("terminate", fields);
-                if !self.join.stays_after_terminate {
-                    self.terminated = true;
-                    self.stop_media();
-                    self.end_within(TERMINATED_LINGER_US);
-                }
-            }
-            Some("ERROR") => {
-                let fields = json!({"code": &message["code"], "message": &message["message"]});
-                self.events.tell("error", fields);
-            }
-            _ => self.events.tell("message", json!({"message": message})),
-        }
-    }
-
-    /// Makes a new connection, in place of one that there may be, and offers it.
-    fn offer(&mut self) {
-        self.publisher.stop();
-        if let Some(replaced) = self.connection.take() {
-            self.sent_before = self.sent();
-            drop(replaced);
-        }
-        let offer = self
-            .signaling
-            .local_ip()
-            .map_err(SwarmError::from)
-            .and_then(|ip| {
-                let wishes = Wishes {
-                    ip,
-                    own: self.publisher.offered(),
-                    slots: self.join.slots,
-                    video: self.join.video.clone(),
-                };
-                Connection::offer(&wishes, self.epoch)
-            });
-        match offer {
-            Ok((mut connection, sdp)) => {
-                connection.set_network(self.network);
-                self.connection = Some(connection);
-                self.signaling.send(&json!({"type": "OFFER", "sdp": sdp}));
-            }
-            Err(error) => {
-                self.tell_error("negotiation", &error.to_string());
-                self.leave();
-            }
-        }
-    }
-
-    fn take_answer(&mut self, sdp: &str) {
-        self.events.tell("answer", json!({}));
-        let mut news = Vec::new();
-        if let Some(connection) = &mut self.connection
-            && let Err(error) = connection.answer(sdp, &mut news)
-        {
-            self.tell_error("bad_answer", &error.to_string());
-        }
-        self.take_in(news);
     }
 
     /// Receives what has come, sends what is due; returns whether there may be more to receive.
@@ -432,7 +312,9 @@ impl<'a> Peer<'a> {
                 Err(unwanted) => failure = Some(SwarmError::Negotiation(unwanted.to_string())),
             }
         }
-        if let Some(error) = failure {
+        if let Some(error) = failure
+            && !std::mem::replace(&mut self.media_failed, true)
+        {
             self.tell_error("media", &error.to_string());
         }
         self.take_in(news);
@@ -443,62 +325,23 @@ impl<'a> Peer<'a> {
         for news in news {
             match news {
                 News::Connected => {
-                    self.connected = true;
+                    let now_us = monotonic_us();
+                    self.connect_us.get_or_insert(now_us - self.began_us);
                     self.events.tell("connected", json!({}));
                     if !self.terminated && !self.leaving {
-                        self.publisher.start(monotonic_us());
+                        self.publisher.start(now_us);
                     }
                 }
                 News::Disconnected => self.events.tell("disconnected", json!({})),
                 News::Closed => self.events.tell("media_closed", json!({})),
-                News::Packet(packet, role) => self.report.packet(packet, role),
-                News::Frame { at_us, kind, data } => self.take_in_frame(at_us, kind, &data),
+                News::Packet(packet, role) => self.reception.packet(packet, role),
+                News::Frame { at_us, kind, data } => {
+                    let wanted = self.reception.frame(at_us, kind, &data);
+                    if let (Some(mid), Some(connection)) = (wanted, &mut self.connection) {
+                        connection.request_keyframe(mid);
+                    }
+                }
                 News::KeyframeWanted { own } => self.publisher.keyframe_wanted(own),
-            }
-        }
-        self.tell_firsts();
-    }
-
-    fn take_in_frame(
-        &mut self,
-        at_us: u64,
-        kind: str0m::media::MediaKind,
-        data: &str0m::media::MediaData,
-    ) {
-        let numbers = **data.seq_range.start()..=**data.seq_range.end();
-        if kind.is_audio() {
-            self.report
-                .frame(data.mid, kind, &numbers, crate::report::FrameKind::Usable);
-            return;
-        }
-        let seen = self.watch.see(at_us, data);
-        self.report.frame(data.mid, kind, &numbers, seen.kind);
-        if let Some(keyframe) = seen.keyframe {
-            let fields = json!({
-                "from_user": self.report.owner(data.mid),
-                "mid": data.mid.to_string(),
-                "width": keyframe.width,
-                "height": keyframe.height,
-                "bytes": data.data.len(),
-            });
-            self.events.tell_at(at_us, "keyframe", fields);
-        }
-        if seen.ask
-            && let Some(connection) = &mut self.connection
-        {
-            connection.request_keyframe(data.mid);
-        }
-    }
-
-    fn tell_firsts(&mut self) {
-        for first in self.report.firsts() {
-            let kind = if first.video { "video" } else { "audio" };
-            let fields = json!({"from_user": first.user, "kind": kind});
-            self.events
-                .tell_at(first.at_us, "first_packet", fields.clone());
-            if first.video {
-                self.events
-                    .tell_at(first.at_us, "first_video_packet", fields);
             }
         }
     }
@@ -520,7 +363,7 @@ impl<'a> Peer<'a> {
     }
 
     fn summary(&self) -> Value {
-        let mut figures = self.report.figures();
+        let mut figures = self.reception.figures();
         let sent = self.sent();
         figures["sent_packets"] = sent.packets.into();
         figures["last_sent_us"] = sent.last_us.into();

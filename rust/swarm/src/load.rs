@@ -1,0 +1,208 @@
+//! Many peers in one process: conference rooms made over REST with a service's token, one summary at the end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use ureq::Agent;
+
+use crate::clock::monotonic_us;
+use crate::error::SwarmError;
+use crate::events::Events;
+use crate::files::Files;
+use crate::media::Coding;
+use crate::peer::{Conductor, Join, Outcome, Peer};
+use crate::publisher::Publisher;
+use crate::signaling::Endpoint;
+
+const REST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most rooms, and most peers of all of them: every peer has a thread and a socket.
+const MAX_PEERS: usize = 2_000;
+
+/// How much load.
+#[derive(Debug)]
+pub struct Load {
+    /// Where the server is, and the service's token.
+    pub endpoint: Endpoint,
+    pub rooms: usize,
+    /// Peers of each room.
+    pub peers: usize,
+    /// How many peers of each room publish.
+    pub publishers: usize,
+    pub video: Vec<Coding>,
+    /// How long the peers stay after the last of them was started.
+    pub duration: Duration,
+}
+
+type Worker = JoinHandle<Result<Outcome, SwarmError>>;
+
+/// Runs the load and prints its summary; returns whether every peer was connected.
+///
+/// # Errors
+/// If the server does not make the rooms or the tokens. Peers that fail are counted.
+pub fn run(load: &Load, files: &Files) -> Result<bool, SwarmError> {
+    if load.rooms.saturating_mul(load.peers) > MAX_PEERS {
+        return Err(SwarmError::Usage(format!("more than {MAX_PEERS} peers")));
+    }
+    let rest = Rest::new(&load.endpoint)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut workers = Vec::new();
+    let started = start_all(load, files, &rest, &stop, &mut workers);
+    if started.is_ok() {
+        thread::sleep(load.duration);
+    }
+    stop.store(true, Ordering::Relaxed);
+    let outcomes: Vec<Option<Outcome>> = workers
+        .into_iter()
+        .map(|worker| worker.join().ok().and_then(Result::ok))
+        .collect();
+    for room in started? {
+        rest.end_room(&room)?;
+    }
+    let summary = summary(&outcomes);
+    let all = summary["connected"] == summary["peers"];
+    Events::printed("load").tell("summary", summary);
+    Ok(all)
+}
+
+fn start_all(
+    load: &Load,
+    files: &Files,
+    rest: &Rest,
+    stop: &Arc<AtomicBool>,
+    workers: &mut Vec<Worker>,
+) -> Result<Vec<String>, SwarmError> {
+    let mut rooms = Vec::new();
+    for _ in 0..load.rooms {
+        let room = rest.make_room(load.peers)?;
+        for number in 0..load.peers {
+            let user = format!("{room}-{number}");
+            let publishes = number < load.publishers;
+            let publisher = if publishes {
+                files.publisher(true)
+            } else {
+                Publisher::default()
+            };
+            let join = Join {
+                endpoint: Endpoint {
+                    bearer: None,
+                    ..load.endpoint.clone()
+                },
+                token: Some(rest.join_token(&room, &user)?),
+                room: room.clone(),
+                slots: load.publishers - usize::from(publishes),
+                video: load.video.clone(),
+                user,
+                duration: None,
+                stays_after_terminate: false,
+            };
+            workers.push(start(join, publisher, Arc::clone(stop)));
+        }
+        rooms.push(room);
+    }
+    Ok(rooms)
+}
+
+fn start(join: Join, publisher: Publisher, stop: Arc<AtomicBool>) -> Worker {
+    thread::spawn(move || {
+        let events = Events::silent(&join.user);
+        Peer::connect(join, publisher, events, Conductor::Flag(stop))?.run()
+    })
+}
+
+fn summary(outcomes: &[Option<Outcome>]) -> Value {
+    let ran: Vec<&Outcome> = outcomes.iter().flatten().collect();
+    let sum = |figure: &str| -> u64 {
+        ran.iter()
+            .filter_map(|outcome| outcome.summary[figure].as_u64())
+            .sum()
+    };
+    let longest = ran
+        .iter()
+        .filter_map(|outcome| outcome.summary["longest_gap_us"].as_u64())
+        .max();
+    let mut connect_us: Vec<u64> = ran
+        .iter()
+        .filter_map(|outcome| outcome.connect_us)
+        .collect();
+    connect_us.sort_unstable();
+    json!({
+        "peers": outcomes.len(),
+        "joined": ran.iter().filter(|outcome| outcome.joined).count(),
+        "connected": connect_us.len(),
+        "connect_p50_us": connect_us.get(connect_us.len() / 2),
+        "connect_max_us": connect_us.last(),
+        "packets": sum("packets"),
+        "bytes": sum("bytes"),
+        "lost": sum("lost"),
+        "resent": sum("resent"),
+        "frames": sum("frames"),
+        "frames_broken": sum("frames_broken"),
+        "keyframes": sum("keyframes"),
+        "sent_packets": sum("sent_packets"),
+        "longest_gap_us": longest,
+        "ended_us": monotonic_us(),
+    })
+}
+
+/// The few calls of the REST API that a service needs.
+struct Rest {
+    agent: Agent,
+    base: String,
+    authorization: String,
+}
+
+impl Rest {
+    fn new(endpoint: &Endpoint) -> Result<Self, SwarmError> {
+        let base = endpoint
+            .url
+            .strip_prefix("ws://")
+            .map(|host| format!("http://{}/api/rooms", host.trim_end_matches('/')))
+            .ok_or_else(|| SwarmError::Usage("load works over ws:// only".to_owned()))?;
+        let token = endpoint
+            .bearer
+            .as_ref()
+            .ok_or_else(|| SwarmError::Usage("--bearer is needed".to_owned()))?;
+        Ok(Self {
+            agent: Agent::config_builder()
+                .timeout_global(Some(REST_TIMEOUT))
+                .build()
+                .into(),
+            base,
+            authorization: format!("Bearer {token}"),
+        })
+    }
+
+    fn make_room(&self, capacity: usize) -> Result<String, SwarmError> {
+        let body = json!({"kind": "conference", "maxParticipants": capacity});
+        self.post("", &body, "roomId")
+    }
+
+    fn join_token(&self, room: &str, user: &str) -> Result<String, SwarmError> {
+        let body = json!({"isSpectator": false, "userId": user});
+        self.post(&format!("/{room}/join-token"), &body, "token")
+    }
+
+    fn end_room(&self, room: &str) -> Result<(), SwarmError> {
+        self.send(&format!("/{room}/end"), &json!({})).map(|_| ())
+    }
+
+    fn post(&self, path: &str, body: &Value, wanted: &str) -> Result<String, SwarmError> {
+        self.send(path, body)?[wanted]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| SwarmError::Rest(format!("no {wanted} in the answer to {path}")))
+    }
+
+    fn send(&self, path: &str, body: &Value) -> Result<Value, SwarmError> {
+        let failed = |error: ureq::Error| SwarmError::Rest(format!("POST {path}: {error}"));
+        self.agent
+            .post(format!("{}{path}", self.base))
+            .header("Authorization", &self.authorization)
+            .send_json(body)
+            .and_then(|mut answer| answer.body_mut().read_json())
+            .map_err(failed)
+    }
+}
