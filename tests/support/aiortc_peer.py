@@ -7,6 +7,7 @@ from typing import Any, Self
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaPlayer
 from aiortc.mediastreams import MediaStreamError
+
 from support.media_files import MediaFiles
 from support.signaling import Signaling
 

@@ -57,7 +57,7 @@ class MoneyWorld:
     def boot(self) -> None:
         """Put the services together: anew after a crash, on the same database."""
         self.bus = EventBus()
-        self.media = VirtualMedia(self.clock)
+        self.media = self.new_media()
         self.executor = WriteExecutor(self.database)
         self.ledger = Ledger(self.clock, self.new_id)
         gateway = SandboxGateway(self.executor, self.clock, self.new_id)
@@ -77,6 +77,9 @@ class MoneyWorld:
     async def close(self) -> None:
         await self.executor.close()
         self.database.close()
+
+    def new_media(self) -> VirtualMedia:
+        return VirtualMedia(self.clock)
 
     def new_id(self) -> str:
         return f"id-{next(self.numbers)}"

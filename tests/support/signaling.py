@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection
 Json = dict[str, Any]
 
 TIMEOUT_S = 10
+NO_CLOSE_FRAME = 1006
 
 
 class Signaling:
@@ -66,7 +67,6 @@ class Signaling:
             try:
                 message = await self.receive()
             except websockets.ConnectionClosed as closed:
-                assert closed.rcvd is not None, "closed without a close frame"
-                return last, closed.rcvd.code
+                return last, closed.rcvd.code if closed.rcvd is not None else NO_CLOSE_FRAME
             if message["type"] in ("ERROR", "TERMINATE_CALL"):
                 last = str(message.get("code") or message["reason"])

@@ -113,6 +113,14 @@ TABLE: Final[dict[str, Meaning]] = {
     "too_many_payment_methods": Meaning(409, FORBIDDEN),
     "amount_invalid": Meaning(422, FORBIDDEN),
     "currency_mismatch": Meaning(422, FORBIDDEN),
+    "insufficient_funds": Meaning(402, PAYMENT_REQUIRED),
+    # the books refuse what no request should be able to ask of them
+    "ledger_error": Meaning(500, BROKEN),
+    "transfer_invalid": Meaning(500, BROKEN),
+    "hold_unknown": Meaning(500, BROKEN),
+    "hold_already_posted": Meaning(500, BROKEN),
+    "hold_already_voided": Meaning(500, BROKEN),
+    "hold_exceeded": Meaning(500, BROKEN),
     # how we are
     "silent": Meaning(408, SILENT),
     "rate_limited": Meaning(429, LIMITED),
