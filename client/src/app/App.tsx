@@ -41,12 +41,11 @@ function Pages() {
         <Route>
           <Frame>
             <Switch>
-              <Route path="/">
-                <Redirect to={me.role === 'creator' ? '/studio' : '/models'} replace />
-              </Route>
-              <Route path="/sign-in">
-                <Redirect to={me.role === 'creator' ? '/studio' : '/models'} replace />
-              </Route>
+              {['/', '/sign-in', '/register'].map((path) => (
+                <Route key={path} path={path}>
+                  <Redirect to={me.role === 'creator' ? '/studio' : '/models'} replace />
+                </Route>
+              ))}
               <Route path="/models" component={ModelsPage} />
               <Route path="/wallet" component={WalletPage} />
               <Route path="/studio">{me.role === 'creator' ? <StudioPage /> : <NotFoundPage />}</Route>

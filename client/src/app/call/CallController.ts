@@ -65,6 +65,7 @@ export class CallController {
   readonly #leaveTo: (url: string) => void;
   readonly #listeners = new Set<() => void>();
   #snapshot = START;
+  #starting: Promise<void> | null = null;
   #joining = false;
   #disposed = false;
   #lines = 0;
@@ -94,16 +95,13 @@ export class CallController {
     return this.#camera.facing;
   }
 
-  async startCamera(): Promise<void> {
-    if (this.#snapshot.cameraStarting || this.#snapshot.localStream !== null) return;
-    this.#update({ cameraStarting: true, cameraProblem: null });
-    try {
-      await this.#camera.startCamera(this.#camera.facing);
-    } catch (error) {
-      if (!this.#disposed) this.#update({ cameraProblem: CameraError.from(error) });
-    } finally {
-      this.#update({ cameraStarting: false });
-    }
+  /** Starts the camera unless it runs or is starting already. What goes wrong is shown, not thrown. */
+  startCamera(): Promise<void> {
+    if (this.#camera.stream !== null) return Promise.resolve();
+    this.#starting ??= this.#openCamera().finally(() => {
+      this.#starting = null;
+    });
+    return this.#starting;
   }
 
   attach(video: HTMLVideoElement, audio: HTMLAudioElement): void {
@@ -176,6 +174,17 @@ export class CallController {
     this.#client.leave();
     this.#camera.stopCamera();
     this.#listeners.clear();
+  }
+
+  async #openCamera(): Promise<void> {
+    this.#update({ cameraStarting: true, cameraProblem: null });
+    try {
+      await this.#camera.startCamera(this.#camera.facing);
+    } catch (error) {
+      this.#update({ cameraProblem: CameraError.from(error) });
+    } finally {
+      this.#update({ cameraStarting: false });
+    }
   }
 
   #listen(): void {

@@ -34,9 +34,15 @@ export function CallMeter({ call, isFan, snapshot }: { call: Call; isFan: boolea
         </dd>
       </div>
       <div>
-        <dt>{isFan ? 'Cost' : 'Earned'}</dt>
-        <dd className="gold">{formatMoney(isFan ? costMinor : (session.earnedMinor ?? 0), call.currency)}</dd>
+        <dt>{isFan ? 'Cost' : 'Call total'}</dt>
+        <dd className="gold">{formatMoney(costMinor, call.currency)}</dd>
       </div>
+      {!isFan && session.earnedMinor !== null && (
+        <div>
+          <dt>Booked for you</dt>
+          <dd>{formatMoney(session.earnedMinor, call.currency)}</dd>
+        </div>
+      )}
       {isFan && session.balanceMinor !== null && (
         <div>
           <dt>Balance</dt>

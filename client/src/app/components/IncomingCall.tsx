@@ -38,7 +38,7 @@ export function IncomingCall() {
     <Sheet title="Incoming call" onClose={() => decline.run(request.callId)}>
       <div className="incoming">
         <div className="incoming-portrait">
-          <Portrait id={request.fanId} name={request.fanName} />
+          <Portrait id={request.fanId} name={request.fanName} size="small" />
         </div>
         <p className="incoming-name">{request.fanName}</p>
         <p className="muted">

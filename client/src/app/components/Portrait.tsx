@@ -28,7 +28,13 @@ export function Portrait({ id, name, size = 'card' }: { id: string; name: string
         <path key={path} d={path} fill={`url(#${gradient})`} />
       ))}
       <rect width="300" height="400" fill={`url(#${gradient}-light)`} />
-      <text x="150" y="196" textAnchor="middle" dominantBaseline="central" className="portrait-initial">
+      <text
+        x="150"
+        y={size === 'card' ? 138 : 200}
+        textAnchor="middle"
+        dominantBaseline="central"
+        className="portrait-initial"
+      >
         {Array.from(name.trim())[0]?.toUpperCase() ?? '?'}
       </text>
     </svg>
