@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::units::{ClockAnchor, MonotonicMicros};
 
-/// Socket buffers: a burst of keyframes to a full room must fit. The kernel may grant less.
+/// Socket buffers: a burst of keyframes to a full room must fit.
 const SOCKET_BUFFER_BYTES: libc::c_int = 4 * 1024 * 1024;
 
 /// An eventfd: something happened, look.
@@ -64,9 +64,9 @@ pub fn wait(socket: &UdpSocket, wake: &Wake, timeout: Duration) -> Ready {
     Ready { socket: entries[0].revents != 0, wake: entries[1].revents != 0 }
 }
 
-/// Enlarge the socket's buffers as far as the kernel allows.
+/// Enlarge the socket's buffers: beyond the system's limit where we may, else up to it.
 pub fn enlarge_buffers(socket: &UdpSocket) {
-    for option in [libc::SO_RCVBUF, libc::SO_SNDBUF] {
+    for option in [libc::SO_RCVBUF, libc::SO_SNDBUF, libc::SO_RCVBUFFORCE, libc::SO_SNDBUFFORCE] {
         let size = SOCKET_BUFFER_BYTES;
         // SAFETY: passes the address and size of an integer. A refusal leaves the default, which works too.
         unsafe {

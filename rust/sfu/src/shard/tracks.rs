@@ -78,7 +78,8 @@ impl Shard {
         if let Some(track) = self.track_mut(source) {
             track.subscribers.push(subscriber);
         }
-        if is_new {
+        // One that comes before the subscriber can receive would only hold up the next.
+        if is_new && self.seats.get(subscriber.seat).is_some_and(|seat| seat.is_connected()) {
             self.want_keyframe(source);
         }
     }

@@ -1,0 +1,316 @@
+//! The small pure parts: slots, layers, consent, keyframes, routes, the event log.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use curtaincall_sfu::consent::{Consent, Heard, QUIET_SILENCE, TALKATIVE_SILENCE};
+use curtaincall_sfu::event::{Event, What};
+use curtaincall_sfu::event_log::{EventLog, MAX_WAITING};
+use curtaincall_sfu::keyframes::{Debounce, MIN_INTERVAL, starts_keyframe};
+use curtaincall_sfu::layers::{Rate, choose};
+use curtaincall_sfu::route::{Known, MAX_ADDRESSES, Routes, local_ufrag};
+use curtaincall_sfu::slots::{Offered, Place, assign};
+use curtaincall_sfu::units::{EventNumber, LeaseId, RoomId, UserId};
+use proptest::prelude::*;
+use str0m::format::Codec;
+use str0m::media::MediaKind::{Audio, Video};
+
+fn ms(value: u64) -> Duration {
+    Duration::from_millis(value)
+}
+
+mod slots {
+    use super::*;
+
+    fn places(kinds: &[str0m::media::MediaKind]) -> Vec<Place<u8>> {
+        kinds.iter().map(|kind| Place { kind: *kind, source: None }).collect()
+    }
+
+    fn offered(sources: &[(str0m::media::MediaKind, u8)]) -> Vec<Offered<u8>> {
+        sources.iter().map(|(kind, source)| Offered { kind: *kind, source: *source }).collect()
+    }
+
+    fn on(places: &[Place<u8>]) -> Vec<Option<u8>> {
+        places.iter().map(|place| place.source).collect()
+    }
+
+    #[test]
+    fn sources_go_to_free_slots_of_their_kind() {
+        let mut slots = places(&[Audio, Video, Video]);
+        assert!(assign(&mut slots, &offered(&[(Video, 1), (Audio, 2)]), |_, _| true));
+        assert_eq!(on(&slots), [Some(2), Some(1), None]);
+    }
+
+    #[test]
+    fn a_source_that_stays_never_moves() {
+        let mut slots = places(&[Video, Video, Video]);
+        assign(&mut slots, &offered(&[(Video, 1), (Video, 2), (Video, 3)]), |_, _| true);
+        assign(&mut slots, &offered(&[(Video, 2), (Video, 3)]), |_, _| true);
+        assert_eq!(on(&slots), [None, Some(2), Some(3)]);
+    }
+
+    #[test]
+    fn who_finds_no_slot_gets_the_next_that_is_freed() {
+        let mut slots = places(&[Video]);
+        assign(&mut slots, &offered(&[(Video, 1), (Video, 2)]), |_, _| true);
+        assert_eq!(on(&slots), [Some(1)]);
+        assert!(assign(&mut slots, &offered(&[(Video, 2)]), |_, _| true));
+        assert_eq!(on(&slots), [Some(2)]);
+    }
+
+    #[test]
+    fn a_source_that_a_slot_cannot_carry_stays_off_it() {
+        let mut slots = places(&[Video, Video]);
+        assign(&mut slots, &offered(&[(Video, 1)]), |index, _| index == 1);
+        assert_eq!(on(&slots), [None, Some(1)]);
+    }
+
+    #[test]
+    fn doing_it_again_changes_nothing() {
+        let mut slots = places(&[Audio, Video]);
+        let sources = offered(&[(Video, 1), (Audio, 2), (Video, 3)]);
+        assert!(assign(&mut slots, &sources, |_, _| true));
+        assert!(!assign(&mut slots, &sources, |_, _| true));
+    }
+}
+
+mod layers {
+    use super::*;
+
+    /// A layer that carried so many bytes a second for a while.
+    fn flowing(now: Instant, bytes: usize) -> Rate {
+        let mut rate = Rate::default();
+        (0..=22).rev().for_each(|ago| {
+            rate.packet(now - ms(ago * 50), bytes / 20);
+        });
+        rate
+    }
+
+    #[test]
+    fn the_layer_with_the_most_bits_is_chosen() {
+        let now = Instant::now();
+        let layers = [flowing(now, 20_000), flowing(now, 200_000), flowing(now, 60_000)];
+        assert_eq!(choose(now, &layers, None), Some(1));
+        assert_eq!(choose(now, &layers, Some(2)), Some(1));
+    }
+
+    #[test]
+    fn a_layer_that_is_hardly_better_does_not_replace_the_active() {
+        let now = Instant::now();
+        let layers = [flowing(now, 100_000), flowing(now, 120_000)];
+        assert_eq!(choose(now, &layers, Some(0)), Some(0));
+    }
+
+    #[test]
+    fn a_layer_that_stopped_is_left() {
+        let now = Instant::now();
+        let layers = [flowing(now, 20_000), flowing(now - ms(2_000), 200_000)];
+        assert_eq!(choose(now, &layers, Some(1)), Some(0));
+    }
+}
+
+mod consent {
+    use super::*;
+
+    #[test]
+    fn a_talkative_peer_is_lost_after_two_seconds() {
+        let start = Instant::now();
+        let mut consent = Consent::new(start);
+        (0..50).for_each(|packet| consent.heard(start + ms(20 * packet), Heard::Proof));
+        let last = start + ms(20 * 49);
+        assert_eq!(consent.deadline(), last + TALKATIVE_SILENCE);
+        assert!(consent.is_lost(last + TALKATIVE_SILENCE));
+    }
+
+    #[test]
+    fn a_peer_that_only_sends_checks_is_never_lost() {
+        let start = Instant::now();
+        let mut consent = Consent::new(start);
+        for check in 1..20 {
+            let at = start + ms(6_000 * check);
+            assert!(!consent.is_lost(at));
+            consent.heard(at, Heard::Proof);
+        }
+    }
+
+    #[test]
+    fn a_receiver_that_reports_every_second_and_checks_now_and_then_is_never_lost() {
+        let start = Instant::now();
+        let mut consent = Consent::new(start);
+        for second in 1..60 {
+            let at = start + ms(1_000 * second);
+            assert!(!consent.is_lost(at));
+            consent.heard(at, if second % 5 == 0 { Heard::Proof } else { Heard::Hint });
+        }
+    }
+
+    #[test]
+    fn reports_alone_do_not_keep_a_peer_alive() {
+        let start = Instant::now();
+        let mut consent = Consent::new(start);
+        (1..100).for_each(|report| consent.heard(start + ms(100 * report), Heard::Hint));
+        assert!(consent.is_lost(start + QUIET_SILENCE));
+    }
+}
+
+mod keyframes {
+    use super::*;
+
+    #[test]
+    fn many_wishes_make_one_request_and_one_more_at_the_end_of_the_interval() {
+        let start = Instant::now();
+        let mut requests = Debounce::default();
+        assert!(requests.want(start));
+        assert!((1..10).all(|wish| !requests.want(start + ms(20 * wish))));
+        assert_eq!(requests.deadline(), Some(start + MIN_INTERVAL));
+        assert!(requests.elapse(start + MIN_INTERVAL));
+        assert!(!requests.elapse(start + MIN_INTERVAL * 3), "nobody asked since");
+    }
+
+    #[test]
+    fn a_keyframe_answers_the_wishes_before_it() {
+        let start = Instant::now();
+        let mut requests = Debounce::default();
+        requests.want(start);
+        requests.want(start + ms(50));
+        requests.answered();
+        assert_eq!(requests.deadline(), None);
+    }
+
+    #[test]
+    fn keyframes_of_h264_are_seen_in_every_packing() {
+        let sps_in_stap = [0x78, 0, 2, 0x67, 0x42, 0, 2, 0x68, 0xce];
+        let idr_first_fragment = [0x7c, 0x85, 0];
+        for payload in [&[0x67, 0x42][..], &[0x65, 0x88], &sps_in_stap, &idr_first_fragment] {
+            assert!(starts_keyframe(Codec::H264, payload), "{payload:02x?}");
+        }
+        let idr_later_fragment = [0x7c, 0x05, 0];
+        let slices_in_stap = [0x78, 0, 2, 0x61, 0x42, 0, 2, 0x61, 0xce];
+        for payload in [&[0x61, 0x42][..], &idr_later_fragment, &slices_in_stap, &[], &[0x78], &[0x78, 0xff, 0xff, 0x01]] {
+            assert!(!starts_keyframe(Codec::H264, payload), "{payload:02x?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_payload_whatever_does_harm(payload in prop::collection::vec(any::<u8>(), 0..64)) {
+            for codec in [Codec::Vp8, Codec::H264, Codec::Opus, Codec::Av1] {
+                starts_keyframe(codec, &payload);
+            }
+        }
+    }
+}
+
+mod routes {
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        ([10, 0, 0, 1], port).into()
+    }
+
+    #[test]
+    fn a_peer_keeps_its_newest_addresses_only() {
+        let mut routes = Routes::new(Instant::now());
+        let mut known = Known::default();
+        (0..=MAX_ADDRESSES as u16).for_each(|port| routes.bind_address(1, &mut known, address(port)));
+        assert_eq!(routes.by_address(address(0)), None);
+        assert_eq!(routes.by_address(address(MAX_ADDRESSES as u16)), Some(1));
+        routes.forget(1, known);
+        assert_eq!(routes.by_address(address(MAX_ADDRESSES as u16)), None);
+    }
+
+    #[test]
+    fn forgetting_a_peer_leaves_an_address_that_another_took_over() {
+        let mut routes = Routes::new(Instant::now());
+        let (mut first, mut second) = (Known::default(), Known::default());
+        routes.bind_address(1, &mut first, address(5));
+        routes.bind_address(2, &mut second, address(5));
+        routes.forget(1, first);
+        assert_eq!(routes.by_address(address(5)), Some(2));
+    }
+
+    #[test]
+    fn a_restart_replaces_the_user_name() {
+        let mut routes = Routes::new(Instant::now());
+        let mut known = Known::default();
+        routes.bind_ufrag(1, &mut known, "old".to_owned());
+        routes.bind_ufrag(1, &mut known, "new".to_owned());
+        assert_eq!((routes.by_ufrag("old"), routes.by_ufrag("new")), (None, Some(1)));
+    }
+
+    #[test]
+    fn strangers_are_counted_and_let_in_again_later() {
+        let start = Instant::now();
+        let mut routes = Routes::<u8>::new(start);
+        let admitted = (0..1_000_000).filter(|_| routes.admit_stranger(start)).count();
+        assert!(admitted < 100_000);
+        assert!(routes.admit_stranger(start + ms(1_000)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_check_whatever_does_harm(mut bytes in prop::collection::vec(any::<u8>(), 20..100)) {
+            bytes[0] &= 0x3f;
+            bytes[4..8].copy_from_slice(&[0x21, 0x12, 0xa4, 0x42]);
+            local_ufrag(&bytes);
+        }
+    }
+}
+
+mod event_log {
+    use super::*;
+
+    fn meter(lease: &str, billable: u64) -> Event {
+        let what = What::MeterRead { lease: LeaseId::new(lease), billable: ms(billable), running: true };
+        Event { at: Instant::now(), room: RoomId::new("room"), what }
+    }
+
+    fn transport(user: &str, connected: bool) -> Event {
+        let what = What::TransportChanged { user: UserId::new(user), connected };
+        Event { at: Instant::now(), room: RoomId::new("room"), what }
+    }
+
+    fn numbers(fetched: &[(EventNumber, Event)]) -> Vec<u64> {
+        fetched.iter().map(|(number, _)| number.0).collect()
+    }
+
+    #[test]
+    fn events_are_numbered_from_one_and_kept_until_acknowledged() {
+        let log = EventLog::new().unwrap();
+        (0..3).for_each(|index| log.push(transport("fan", index % 2 == 0)));
+        assert_eq!(numbers(&log.fetch(EventNumber(0), 10)), [1, 2, 3]);
+        assert_eq!(numbers(&log.fetch(EventNumber(0), 10)), [1, 2, 3], "told again until acknowledged");
+        log.acknowledge(EventNumber(2));
+        assert_eq!(numbers(&log.fetch(EventNumber(0), 10)), [3]);
+        log.push(transport("fan", true));
+        assert_eq!(numbers(&log.fetch(EventNumber(3), 10)), [4]);
+    }
+
+    #[test]
+    fn readings_that_nobody_fetched_coalesce_and_ends_do_not() {
+        let log = EventLog::new().unwrap();
+        log.push(meter("a", 1));
+        log.push(transport("fan", true));
+        log.push(meter("b", 5));
+        log.push(meter("a", 2));
+        log.push(transport("fan", false));
+        let events: Vec<_> = log.fetch(EventNumber(0), 10).into_iter().map(|(_, event)| event.what).collect();
+        let expected = [transport("fan", true), meter("b", 5), meter("a", 2), transport("fan", false)];
+        assert_eq!(events, expected.map(|event| event.what));
+    }
+
+    #[test]
+    fn a_log_that_nobody_reads_refuses_new_rooms_and_stays_bounded() {
+        let log = EventLog::new().unwrap();
+        (0..MAX_WAITING).for_each(|index| log.push(transport(&format!("user{index}"), true)));
+        assert!(log.is_full());
+        (0..1_000).for_each(|index| log.push(transport("flapping", index % 2 == 0)));
+        let all = log.fetch(EventNumber(0), usize::MAX);
+        assert_eq!(all.len(), MAX_WAITING + 1);
+    }
+}
