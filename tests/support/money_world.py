@@ -8,6 +8,7 @@ from curtaincall.charging.events import LowBalance, SessionChanged, SessionEndin
 from curtaincall.charging.model import ChargingSettings, EndReason
 from curtaincall.charging.rates import Rates
 from curtaincall.charging.service import ChargingService
+from curtaincall.charging.verify import verify_sessions
 from curtaincall.charging.views import Receipt, SessionView
 from curtaincall.kernel.events import EventBus
 from curtaincall.ledger.service import Ledger
@@ -75,6 +76,9 @@ class MoneyWorld:
         await self.charging.start()
 
     async def close(self) -> None:
+        """Whatever a test did, the books and the sessions are in order at its end."""
+        assert (await self.books()).problems == ()
+        assert await self.executor.read(verify_sessions) == ()
         await self.executor.close()
         self.database.close()
 

@@ -146,7 +146,8 @@ class SessionBooks:
             posted_minor=books.posted_minor + renewal.post_minor,
         )
         self._hold(tx, session, renewed)
-        store.save_books(tx, session.session_id, session.state, renewed, session.end_reason)
+        state = SessionState.ACTIVE if session.state is SessionState.FINAL else session.state
+        store.save_books(tx, session.session_id, state, renewed, session.end_reason)
         self._note(tx, session, command.now_ms, "RENEWED")
         return Booked(renewed, self._available_minor(tx, session.payer_id, session.tariff.currency))
 

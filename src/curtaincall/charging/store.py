@@ -1,6 +1,6 @@
 """The tables of paid sessions and the SQL on them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -188,6 +188,13 @@ def open_sessions(tx: Connection) -> list[StoredSession]:
     """Every session that is not over, oldest first."""
     query = select(paid_sessions).where(paid_sessions.c.state.not_in(OVER)).order_by(paid_sessions.c.seq)
     return [_stored(row) for row in tx.execute(query)]
+
+
+def every_session(tx: Connection) -> Iterator[StoredSession]:
+    """All sessions there ever were, oldest first, read as they are asked for."""
+    query = select(paid_sessions).order_by(paid_sessions.c.seq).execution_options(yield_per=1_000)
+    for row in tx.execute(query):
+        yield _stored(row)
 
 
 def page_of(
