@@ -253,7 +253,7 @@ def save_meters(tx: Connection, meters: Sequence[Meter]) -> None:
             t.c.session_id == bindparam("of_session"),
             t.c.used_ms < bindparam("reading_ms"),
             t.c.granted_ms >= bindparam("reading_ms"),
-            t.c.state.not_in([state.value for state in OVER]),
+            *(t.c.state != state.value for state in OVER),  # NOT IN cannot be executed for many rows at once
         )
         .values(used_ms=bindparam("reading_ms"))
     )
