@@ -44,6 +44,12 @@ class Account:
     def id(self) -> str:
         return f"{self.kind}:{self.currency}:{self.owner_id}"
 
+    @classmethod
+    def of_id(cls, account_id: str) -> "Account":
+        """The account that has this id."""
+        kind, currency, owner_id = account_id.split(":", 2)
+        return cls(AccountKind(kind), owner_id, currency)
+
     @property
     def guarded(self) -> bool:
         return self.kind in GUARDED

@@ -148,18 +148,22 @@ class Ledger:
             raise HoldAlreadyPosted("The hold was posted before.", key=key)
         if resolution is TransferKind.VOID:
             raise HoldAlreadyVoided("The hold was voided before.", key=key)
-        debit, credit = (store.account(tx, name) for name in (row.debit_account_id, row.credit_account_id))
-        return _OpenHold(row.seq, Leg(debit, credit, row.amount_minor), row.purpose, row.ref)
+        leg = Leg(Account.of_id(row.debit_account_id), Account.of_id(row.credit_account_id), row.amount_minor)
+        return _OpenHold(row.seq, leg, row.purpose, row.ref)
 
     def _apply(self, tx: Connection, deltas: dict[Account, Delta]) -> None:
         # In sorted order, so that on a database with row locks two commands cannot wait for each other.
         for account in sorted(deltas, key=lambda account: account.id):
-            store.open_account(tx, account)
-            if account.guarded and not store.apply_delta(tx, account, deltas[account]):
+            delta = deltas[account]
+            changes_balance = account.guarded and delta != Delta()
+            if changes_balance and store.apply_delta(tx, account, delta):
+                continue
+            store.open_account(tx, account)  # it may be the account's first time: then the change is tried again
+            if changes_balance and not store.apply_delta(tx, account, delta):
                 raise InsufficientFunds(
                     "There is not enough money available.",
                     account=account.id,
-                    missing_minor=-deltas[account].available_minor - self.balance(tx, account).available_minor,
+                    missing_minor=-delta.available_minor - self.balance(tx, account).available_minor,
                 )
 
     def _new(

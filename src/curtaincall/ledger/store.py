@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from curtaincall.ledger.model import Account, AccountKind, Balance, Leg, Purpose, StatementEntry, TransferKind
+from curtaincall.ledger.model import Account, Balance, Leg, Purpose, StatementEntry, TransferKind
 from curtaincall.storage.paging import Page
 from curtaincall.storage.schema import metadata
 
@@ -119,43 +120,79 @@ class NewTransfer:
     created_at_ms: int
 
 
+# Statements are built once: the ledger is written more often than anything else, and building costs more than running.
+
+_OPEN_ACCOUNT = (
+    insert(accounts)
+    .values(
+        account_id=bindparam("account_id"),
+        kind=bindparam("kind"),
+        owner_id=bindparam("owner_id"),
+        currency=bindparam("currency"),
+    )
+    .on_conflict_do_nothing()
+)
+
+_OPEN_BALANCE = (
+    insert(balances)
+    .values(account_id=bindparam("account_id"), credits_posted_minor=0, debits_posted_minor=0, debits_pending_minor=0)
+    .on_conflict_do_nothing()
+)
+
+_APPLY_DELTA = (
+    update(balances)
+    .where(
+        balances.c.account_id == bindparam("of_account"),
+        balances.c.credits_posted_minor
+        - balances.c.debits_posted_minor
+        - balances.c.debits_pending_minor
+        + bindparam("available_delta")
+        >= 0,
+    )
+    .values(
+        credits_posted_minor=balances.c.credits_posted_minor + bindparam("credits_delta"),
+        debits_posted_minor=balances.c.debits_posted_minor + bindparam("debits_delta"),
+        debits_pending_minor=balances.c.debits_pending_minor + bindparam("pending_delta"),
+    )
+)
+
+_FIRST_LEG = select(transfers).where(transfers.c.key == bindparam("of_key"), transfers.c.leg == 0)
+
+_RESOLUTION = select(transfers.c.kind).where(transfers.c.pending_seq == bindparam("hold_seq"), transfers.c.leg == 0)
+
+_BALANCE = select(balances).where(balances.c.account_id == bindparam("of_account"))
+
+_APPEND = transfers.insert()
+
+
 def open_account(tx: Connection, account: Account) -> None:
     """Make the account's row, and its balance if it is guarded, unless they are there."""
-    tx.execute(
-        insert(accounts)
-        .values(account_id=account.id, kind=account.kind, owner_id=account.owner_id, currency=account.currency)
-        .on_conflict_do_nothing()
-    )
-    if account.guarded:
-        tx.execute(
-            insert(balances)
-            .values(account_id=account.id, credits_posted_minor=0, debits_posted_minor=0, debits_pending_minor=0)
-            .on_conflict_do_nothing()
-        )
+    values = {
+        "account_id": account.id,
+        "kind": account.kind,
+        "owner_id": account.owner_id,
+        "currency": account.currency,
+    }
+    if tx.execute(_OPEN_ACCOUNT, values).rowcount == 1 and account.guarded:
+        tx.execute(_OPEN_BALANCE, {"account_id": account.id})
 
 
 def apply_delta(tx: Connection, account: Account, delta: Delta) -> bool:
     """Change a guarded account's balance, unless that would take it below zero: then False, and nothing changed."""
-    t = balances
-    result = tx.execute(
-        update(t)
-        .where(
-            t.c.account_id == account.id,
-            t.c.credits_posted_minor - t.c.debits_posted_minor - t.c.debits_pending_minor + delta.available_minor >= 0,
-        )
-        .values(
-            credits_posted_minor=t.c.credits_posted_minor + delta.credits_posted_minor,
-            debits_posted_minor=t.c.debits_posted_minor + delta.debits_posted_minor,
-            debits_pending_minor=t.c.debits_pending_minor + delta.debits_pending_minor,
-        )
-    )
-    return result.rowcount == 1
+    values = {
+        "of_account": account.id,
+        "available_delta": delta.available_minor,
+        "credits_delta": delta.credits_posted_minor,
+        "debits_delta": delta.debits_posted_minor,
+        "pending_delta": delta.debits_pending_minor,
+    }
+    return tx.execute(_APPLY_DELTA, values).rowcount == 1
 
 
 def append(tx: Connection, new: NewTransfer, legs: Sequence[tuple[str, Leg]]) -> None:
     """Write one row for each (id, leg)."""
     tx.execute(
-        transfers.insert(),
+        _APPEND,
         [
             {
                 "transfer_id": transfer_id,
@@ -179,25 +216,18 @@ def append(tx: Connection, new: NewTransfer, legs: Sequence[tuple[str, Leg]]) ->
 
 def first_leg(tx: Connection, key: str) -> Row[Any] | None:
     """The first row of the command with this key."""
-    return tx.execute(select(transfers).where(transfers.c.key == key, transfers.c.leg == 0)).one_or_none()
+    return tx.execute(_FIRST_LEG, {"of_key": key}).one_or_none()
 
 
 def resolution_of(tx: Connection, pending_seq: int) -> TransferKind | None:
     """How the hold was resolved, None if it is open."""
-    query = select(transfers.c.kind).where(transfers.c.pending_seq == pending_seq, transfers.c.leg == 0)
-    kind = tx.execute(query).scalar_one_or_none()
+    kind = tx.execute(_RESOLUTION, {"hold_seq": pending_seq}).scalar_one_or_none()
     return None if kind is None else TransferKind(kind)
-
-
-def account(tx: Connection, account_id: str) -> Account:
-    """Load an account that is known to exist."""
-    row = tx.execute(select(accounts).where(accounts.c.account_id == account_id)).one()
-    return Account(AccountKind(row.kind), row.owner_id, row.currency)
 
 
 def guarded_balance(tx: Connection, account_id: str) -> Balance:
     """The materialised balance; nothing yet is zero."""
-    row = tx.execute(select(balances).where(balances.c.account_id == account_id)).one_or_none()
+    row = tx.execute(_BALANCE, {"of_account": account_id}).one_or_none()
     if row is None:
         return Balance(0, 0)
     return Balance(row.credits_posted_minor - row.debits_posted_minor, row.debits_pending_minor)
