@@ -29,7 +29,7 @@ from curtaincall.charging.views import Receipt, SessionView, TimelineEntry
 from curtaincall.storage.paging import Page
 from curtaincall.storage.schema import metadata
 
-TIMELINE_LIMIT: Final = 2_000
+TIMELINE_LIMIT: Final = 10_000
 """The most lines of a timeline that a receipt shows."""
 
 DAY_MS: Final = 86_400_000

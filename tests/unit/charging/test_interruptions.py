@@ -309,6 +309,23 @@ async def test_a_crash_charges_the_durable_meter_at_most_and_voids_the_rest(call
     assert (books.ok, books.open_holds) == (True, 0)
 
 
+async def test_calls_that_run_together_are_renewed_together_and_crash_together(world: MoneyWorld) -> None:
+    await world.priced(300)
+    await world.pay_in(5_000)
+    names = [f"call-{number}" for number in range(3)]
+    for name in names:
+        await world.call(name)
+    await world.run(70_000)
+    for name in names:
+        assert world.media.leases[name].open
+        assert (await world.session(name)).used_ms == 70_000
+    await world.crash()
+    for name in names:
+        receipt = await world.charging.receipt(name)
+        assert 68_000 <= receipt.billable_ms <= 70_000
+    assert (await world.wallet()).held_minor == 0
+
+
 @pytest.mark.parametrize("accepted", [False, True])
 async def test_a_crash_before_the_first_packet_costs_nothing(world: MoneyWorld, accepted: bool) -> None:
     await world.priced(300)
