@@ -1,7 +1,7 @@
 """Headless peers in a conference on a real server: everybody sees and hears everybody, and nothing is lost."""
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from support.media_files import MediaFiles, media_files
 from support.server import Server
 from support.swarm import Event, SwarmPeer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KEYFRAMES = 3
 PICTURES_A_S = 30
@@ -29,13 +29,7 @@ class Room:
     room_id: str
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    async with Server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def room(server: Server) -> Room:
     room = await server.people.conference(f"swarm-{uuid.uuid4().hex}")
     return Room(server, room["roomId"])
