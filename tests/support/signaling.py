@@ -25,7 +25,7 @@ class Signaling:
         self.heard: list[Json] = []
 
     async def __aenter__(self) -> Self:
-        self._socket = await websockets.connect(self._url, additional_headers=self._headers, proxy=None)
+        self._socket = await websockets.connect(self._url, additional_headers=self._headers, proxy=None, max_queue=None)
         return self
 
     async def __aexit__(

@@ -1,4 +1,7 @@
-"""The command line: `curtaincall serve · token · migrate · ledger verify · doctor`."""
+"""The command line: `curtaincall serve · token · migrate · ledger verify · doctor`.
+
+What a command needs is imported by the command: `token` is asked for by scripts, and should not load a web server.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,13 +9,11 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from curtaincall.cli import doctor as checks
-from curtaincall.cli.serve import run
 from curtaincall.settings import Settings, UnknownSetting, load
 
 DAY_S = 86_400
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Paid private video calls and live streams.")
 ledger = typer.Typer(no_args_is_help=True, help="The books.")
 app.add_typer(ledger, name="ledger")
 
@@ -35,6 +36,8 @@ def serve(
     https: Annotated[bool, typer.Option("--https", help="Serve with a locally made certificate.")] = False,
 ) -> None:
     """Run the server."""
+    from curtaincall.cli.serve import run
+
     server = {"host": host, "port": port, "https": https or None}
     run(_settings(config, data_dir, demo=demo or None, server=server))
 
@@ -89,6 +92,8 @@ def verify(data_dir: DataDir = None, config: ConfigFile = None) -> None:
 @app.command()
 def doctor(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Check what the server needs of this machine; exits with 1 if something is missing."""
+    from curtaincall.cli import doctor as checks
+
     findings = checks.examine(_settings(config, data_dir))
     for finding in findings:
         typer.echo(f"{'ok' if finding.ok else 'FAIL':<5} {finding.what}: {finding.detail}")
