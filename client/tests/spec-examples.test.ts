@@ -10,7 +10,9 @@ const devices = new FakeDevices();
 const examples = import.meta.glob('./spec-examples/*.ts');
 
 async function run(example: string): Promise<void> {
-  await examples[`./spec-examples/${example}.ts`]?.();
+  const load = examples[`./spec-examples/${example}.ts`];
+  if (load === undefined) throw new Error(`there is no example ${example}`);
+  await load();
 }
 
 /** A server that lets everybody in. */

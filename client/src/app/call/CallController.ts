@@ -190,7 +190,7 @@ export class CallController {
   #listen(): void {
     this.#camera.on('stream', (localStream) => this.#update({ localStream }));
     this.#camera.on('interrupted', (cameraProblem) => this.#update({ cameraProblem }));
-    this.#client.on('connection', (connection) => this.#update({ connection }));
+    this.#client.on('connection', (connection) => this.#followConnection(connection));
     this.#client.onRemoteStream = () => this.#update({ remotePresent: true });
     this.#client.on('streamRemoved', () => this.#update({ remotePresent: false }));
     this.#client.on('session', (session) => this.#update({ session, sessionAt: Date.now() }));
@@ -206,6 +206,16 @@ export class CallController {
         unread: mine ? this.#snapshot.unread : this.#snapshot.unread + 1,
       });
     });
+  }
+
+  /** While the network is gone no time is billed, so none is counted here: the server says later what it was. */
+  #followConnection(connection: ConnectionState): void {
+    const { session, sessionAt } = this.#snapshot;
+    const frozen =
+      connection === 'reconnecting' && session !== null && session.paidUntil !== null
+        ? { ...session, usedMs: session.usedMs + Date.now() - sessionAt, paidUntil: null }
+        : session;
+    this.#update({ connection, session: frozen });
   }
 
   #navigate(url: string): void {
