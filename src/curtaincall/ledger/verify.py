@@ -102,6 +102,13 @@ _CHECKS: Final[tuple[tuple[str, str], ...]] = (
         """SELECT r.key FROM ledger_transfers r JOIN ledger_transfers p ON p.seq = r.pending_seq
            WHERE p.kind <> 'pending'""",
     ),
+    (
+        "history could be rewritten without this trigger",
+        """SELECT needed FROM (
+             SELECT 'ledger_transfers_refuse_update' AS needed UNION ALL SELECT 'ledger_transfers_refuse_delete'
+             UNION ALL SELECT 'ledger_accounts_refuse_update' UNION ALL SELECT 'ledger_accounts_refuse_delete'
+           ) WHERE needed NOT IN (SELECT name FROM sqlite_master WHERE type = 'trigger')""",
+    ),
 )
 """(what is wrong, a query that finds it): each must come back empty."""
 

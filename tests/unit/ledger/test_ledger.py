@@ -230,3 +230,10 @@ def test_verification_finds_books_that_were_cooked(ledger: Ledger, tx: Connectio
     assert report.problems == ("balance differs from the sum of its transfers: wallet:EUR:fan",)
     savepoint.rollback()
     assert verify(tx).ok
+
+
+def test_verification_finds_a_ledger_that_could_be_rewritten(tx: Connection) -> None:
+    savepoint = tx.begin_nested()
+    tx.execute(text("DROP TRIGGER ledger_transfers_refuse_update"))
+    assert verify(tx).problems == ("history could be rewritten without this trigger: ledger_transfers_refuse_update",)
+    savepoint.rollback()
