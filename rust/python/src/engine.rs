@@ -21,7 +21,8 @@ pub struct Engine {
 }
 
 fn address(text: &str) -> Result<IpAddr, Refusal> {
-    text.parse().map_err(|_| SfuError::Unavailable("an IP address of the settings is malformed").into())
+    text.parse()
+        .map_err(|_| SfuError::Unavailable("an IP address of the settings is malformed").into())
 }
 
 #[pymethods]
@@ -36,8 +37,17 @@ impl Engine {
         shards: usize,
         max_seats_per_room: usize,
     ) -> Result<Self, Refusal> {
-        let public_ips = public_ips.iter().map(|ip| address(ip)).collect::<Result<_, _>>()?;
-        let config = Config { bind_ip: address(bind_ip)?, public_ips, base_port, shards, max_seats_per_room };
+        let public_ips = public_ips
+            .iter()
+            .map(|ip| address(ip))
+            .collect::<Result<_, _>>()?;
+        let config = Config {
+            bind_ip: address(bind_ip)?,
+            public_ips,
+            base_port,
+            shards,
+            max_seats_per_room,
+        };
         let sfu = py.detach(|| Sfu::start(&config))?;
         Ok(Self { sfu })
     }
@@ -61,9 +71,17 @@ impl Engine {
     }
 
     #[pyo3(signature = (room, lease, payer, payee))]
-    fn open_lease(&self, room: &str, lease: &str, payer: Option<&str>, payee: Option<&str>) -> Result<(), Refusal> {
+    fn open_lease(
+        &self,
+        room: &str,
+        lease: &str,
+        payer: Option<&str>,
+        payee: Option<&str>,
+    ) -> Result<(), Refusal> {
         let (payer, payee) = (payer.map(UserId::new), payee.map(UserId::new));
-        Ok(self.sfu.open_lease(RoomId::new(room), LeaseId::new(lease), payer, payee)?)
+        Ok(self
+            .sfu
+            .open_lease(RoomId::new(room), LeaseId::new(lease), payer, payee)?)
     }
 
     #[pyo3(signature = (room, lease, *, epoch, seq, granted_ms, lease_ms))]
@@ -82,7 +100,9 @@ impl Engine {
             quota: granted_ms.map(Duration::from_millis),
             lease: Duration::from_millis(lease_ms),
         };
-        Ok(self.sfu.grant(RoomId::new(room), LeaseId::new(lease), terms)?)
+        Ok(self
+            .sfu
+            .grant(RoomId::new(room), LeaseId::new(lease), terms)?)
     }
 
     fn revoke(&self, room: &str, lease: &str) -> Result<(), Refusal> {
@@ -90,11 +110,24 @@ impl Engine {
     }
 
     fn close_lease(&self, room: &str, lease: &str) -> Result<(), Refusal> {
-        Ok(self.sfu.close_lease(RoomId::new(room), LeaseId::new(lease))?)
+        Ok(self
+            .sfu
+            .close_lease(RoomId::new(room), LeaseId::new(lease))?)
     }
 
-    fn open_seat(&self, room: &str, user: &str, lease: &str, may_publish: bool) -> Result<(), Refusal> {
-        Ok(self.sfu.open_seat(RoomId::new(room), UserId::new(user), LeaseId::new(lease), may_publish)?)
+    fn open_seat(
+        &self,
+        room: &str,
+        user: &str,
+        lease: &str,
+        may_publish: bool,
+    ) -> Result<(), Refusal> {
+        Ok(self.sfu.open_seat(
+            RoomId::new(room),
+            UserId::new(user),
+            LeaseId::new(lease),
+            may_publish,
+        )?)
     }
 
     fn close_seat(&self, room: &str, user: &str) -> Result<(), Refusal> {
@@ -112,11 +145,19 @@ impl Engine {
     }
 
     /// Up to `limit` events numbered above `after`. Lowers the event descriptor first, so that none is missed.
-    fn drain_events<'py>(&self, py: Python<'py>, after: u64, limit: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    fn drain_events<'py>(
+        &self,
+        py: Python<'py>,
+        after: u64,
+        limit: usize,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.sfu.events().wake().lower();
         let events = self.sfu.events().fetch(EventNumber(after), limit);
         let anchor = self.sfu.anchor();
-        events.iter().map(|(number, event)| to_python(py, anchor, *number, event)).collect()
+        events
+            .iter()
+            .map(|(number, event)| to_python(py, anchor, *number, event))
+            .collect()
     }
 
     fn acknowledge(&self, number: u64) {

@@ -4,7 +4,12 @@ use pyo3::PyErr;
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 
-create_exception!(curtaincall._native, SfuError, PyException, "A command was refused; args are (code, message).");
+create_exception!(
+    curtaincall._native,
+    SfuError,
+    PyException,
+    "A command was refused; args are (code, message)."
+);
 
 /// A refusal on its way to Python.
 pub struct Refusal(curtaincall_sfu::error::SfuError);

@@ -20,7 +20,11 @@ pub fn to_python<'py>(
             let slots: Vec<_> = slots
                 .iter()
                 .map(|slot| {
-                    let kind = if slot.kind.is_audio() { "audio" } else { "video" };
+                    let kind = if slot.kind.is_audio() {
+                        "audio"
+                    } else {
+                        "video"
+                    };
                     let from = slot.from.as_ref();
                     let user = from.map(|(user, _)| user.as_str());
                     let source = from.map(|(_, source)| source.as_str());
@@ -29,16 +33,38 @@ pub fn to_python<'py>(
                 .collect();
             ("tracks_changed", number, at_us, room, user.as_str(), slots).into_bound_py_any(py)
         }
-        What::TransportChanged { user, connected } => {
-            ("transport_changed", number, at_us, room, user.as_str(), *connected).into_bound_py_any(py)
-        }
-        What::MediaFlowing { lease, epoch } => {
-            ("media_flowing", number, at_us, room, lease.as_str(), epoch.0).into_bound_py_any(py)
-        }
-        What::MeterRead { lease, billable, running } => {
-            ("meter_read", number, at_us, room, lease.as_str(), whole_micros(*billable), *running)
-                .into_bound_py_any(py)
-        }
+        What::TransportChanged { user, connected } => (
+            "transport_changed",
+            number,
+            at_us,
+            room,
+            user.as_str(),
+            *connected,
+        )
+            .into_bound_py_any(py),
+        What::MediaFlowing { lease, epoch } => (
+            "media_flowing",
+            number,
+            at_us,
+            room,
+            lease.as_str(),
+            epoch.0,
+        )
+            .into_bound_py_any(py),
+        What::MeterRead {
+            lease,
+            billable,
+            running,
+        } => (
+            "meter_read",
+            number,
+            at_us,
+            room,
+            lease.as_str(),
+            whole_micros(*billable),
+            *running,
+        )
+            .into_bound_py_any(py),
         What::LeaseEnded { lease, ended } => {
             let cause = match ended.cause {
                 Cause::Quota => "quota",

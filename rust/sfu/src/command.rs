@@ -29,17 +29,58 @@ pub type Reply<T> = SyncSender<T>;
 
 /// Commands are idempotent; about something unknown they change nothing.
 pub enum Command {
-    OpenRoom { room: RoomId },
-    CloseRoom { room: RoomId },
-    OpenLease { room: RoomId, lease: LeaseId, payer: Option<UserId>, payee: Option<UserId> },
-    OpenSeat { room: RoomId, user: UserId, lease: LeaseId, may_publish: bool },
-    CloseSeat { room: RoomId, user: UserId },
-    Renegotiate { room: RoomId, user: UserId, offer: Box<Offer>, reply: Reply<Renegotiated> },
-    Attach { room: RoomId, user: UserId, transport: Transport, reply: Reply<Result<(), SfuError>> },
-    Grant { room: RoomId, lease: LeaseId, received_at: Instant, terms: Terms },
-    Revoke { room: RoomId, lease: LeaseId },
-    CloseLease { room: RoomId, lease: LeaseId },
-    CutSeat { room: RoomId, user: UserId },
+    OpenRoom {
+        room: RoomId,
+    },
+    CloseRoom {
+        room: RoomId,
+    },
+    OpenLease {
+        room: RoomId,
+        lease: LeaseId,
+        payer: Option<UserId>,
+        payee: Option<UserId>,
+    },
+    OpenSeat {
+        room: RoomId,
+        user: UserId,
+        lease: LeaseId,
+        may_publish: bool,
+    },
+    CloseSeat {
+        room: RoomId,
+        user: UserId,
+    },
+    Renegotiate {
+        room: RoomId,
+        user: UserId,
+        offer: Box<Offer>,
+        reply: Reply<Renegotiated>,
+    },
+    Attach {
+        room: RoomId,
+        user: UserId,
+        transport: Transport,
+        reply: Reply<Result<(), SfuError>>,
+    },
+    Grant {
+        room: RoomId,
+        lease: LeaseId,
+        received_at: Instant,
+        terms: Terms,
+    },
+    Revoke {
+        room: RoomId,
+        lease: LeaseId,
+    },
+    CloseLease {
+        room: RoomId,
+        lease: LeaseId,
+    },
+    CutSeat {
+        room: RoomId,
+        user: UserId,
+    },
     /// Revoke everything: the urgent lane overflowed, so something that had to stop may have been lost.
     RevokeAll,
 }
@@ -49,7 +90,11 @@ impl Command {
     pub fn is_urgent(&self) -> bool {
         matches!(
             self,
-            Self::Grant { .. } | Self::Revoke { .. } | Self::CloseLease { .. } | Self::CutSeat { .. } | Self::RevokeAll
+            Self::Grant { .. }
+                | Self::Revoke { .. }
+                | Self::CloseLease { .. }
+                | Self::CutSeat { .. }
+                | Self::RevokeAll
         )
     }
 }

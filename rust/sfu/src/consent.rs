@@ -44,7 +44,12 @@ pub struct Consent {
 
 impl Consent {
     pub fn new(now: Instant) -> Self {
-        Self { proven_at: now, heard_at: [now; TALKATIVE_PACKETS], newest: 0, packets: 0 }
+        Self {
+            proven_at: now,
+            heard_at: [now; TALKATIVE_PACKETS],
+            newest: 0,
+            packets: 0,
+        }
     }
 
     pub fn heard(&mut self, now: Instant, what: Heard) {
@@ -63,7 +68,11 @@ impl Consent {
         let talkative = self.packets >= TALKATIVE_PACKETS as u64
             && newest.saturating_duration_since(oldest) <= TALKATIVE_WITHIN;
         let quiet = self.proven_at + QUIET_SILENCE;
-        if talkative { quiet.min(newest + TALKATIVE_SILENCE) } else { quiet }
+        if talkative {
+            quiet.min(newest + TALKATIVE_SILENCE)
+        } else {
+            quiet
+        }
     }
 
     pub fn is_lost(&self, now: Instant) -> bool {

@@ -60,7 +60,9 @@ impl Driver {
                 published_at = now;
                 self.publish();
             }
-            let timeout = deadline.map_or(IDLE, |at| at.saturating_duration_since(now)).min(IDLE);
+            let timeout = deadline
+                .map_or(IDLE, |at| at.saturating_duration_since(now))
+                .min(IDLE);
             if !timeout.is_zero() && wait(&self.socket, self.mailbox.wake(), timeout).wake {
                 self.mailbox.wake().lower();
             }
@@ -81,7 +83,9 @@ impl Driver {
 
     fn obey_ordinary(&mut self) {
         for obeyed in 1.. {
-            let Some(command) = self.mailbox.take_ordinary() else { return };
+            let Some(command) = self.mailbox.take_ordinary() else {
+                return;
+            };
             self.shard.handle(Instant::now(), Input::Command(command));
             self.obey_urgent();
             if obeyed == ORDINARY_BATCH {

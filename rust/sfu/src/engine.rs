@@ -105,7 +105,8 @@ impl Engine {
     }
 
     pub fn statuses(&self) -> Vec<Status> {
-        let read = |shard: &ShardHandle| *shard.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let read =
+            |shard: &ShardHandle| *shard.status.lock().unwrap_or_else(PoisonError::into_inner);
         self.shards.iter().map(read).collect()
     }
 
@@ -125,15 +126,26 @@ impl Engine {
                 *load += 1;
             }
         }
-        let shard = (0..loads.len()).min_by_key(|index| loads[*index]).unwrap_or(0);
+        let shard = (0..loads.len())
+            .min_by_key(|index| loads[*index])
+            .unwrap_or(0);
         self.post(shard, Command::OpenRoom { room: room.clone() })?;
-        rooms.insert(room, RoomEntry { shard, seats: HashSet::new(), leases: HashSet::new() });
+        rooms.insert(
+            room,
+            RoomEntry {
+                shard,
+                seats: HashSet::new(),
+                leases: HashSet::new(),
+            },
+        );
         Ok(())
     }
 
     pub fn close_room(&self, room: RoomId) -> Result<(), SfuError> {
         let mut rooms = self.lock();
-        let Some(shard) = rooms.get(&room).map(|entry| entry.shard) else { return Ok(()) };
+        let Some(shard) = rooms.get(&room).map(|entry| entry.shard) else {
+            return Ok(());
+        };
         self.post(shard, Command::CloseRoom { room: room.clone() })?;
         rooms.remove(&room);
         Ok(())
@@ -152,10 +164,24 @@ impl Engine {
             return Err(SfuError::Overloaded("too many leases in the room"));
         }
         entry.leases.insert(lease.clone());
-        self.post(entry.shard, Command::OpenLease { room, lease, payer, payee })
+        self.post(
+            entry.shard,
+            Command::OpenLease {
+                room,
+                lease,
+                payer,
+                payee,
+            },
+        )
     }
 
-    pub fn open_seat(&self, room: RoomId, user: UserId, lease: LeaseId, may_publish: bool) -> Result<(), SfuError> {
+    pub fn open_seat(
+        &self,
+        room: RoomId,
+        user: UserId,
+        lease: LeaseId,
+        may_publish: bool,
+    ) -> Result<(), SfuError> {
         let mut rooms = self.lock();
         let entry = rooms.get_mut(&room).ok_or(SfuError::RoomUnknown)?;
         if !entry.seats.contains(&user) {
@@ -166,12 +192,22 @@ impl Engine {
             entry.seats.insert(user.clone());
         }
         entry.leases.insert(lease.clone());
-        self.post(entry.shard, Command::OpenSeat { room, user, lease, may_publish })
+        self.post(
+            entry.shard,
+            Command::OpenSeat {
+                room,
+                user,
+                lease,
+                may_publish,
+            },
+        )
     }
 
     pub fn close_seat(&self, room: RoomId, user: UserId) -> Result<(), SfuError> {
         let mut rooms = self.lock();
-        let Some(entry) = rooms.get_mut(&room) else { return Ok(()) };
+        let Some(entry) = rooms.get_mut(&room) else {
+            return Ok(());
+        };
         entry.seats.remove(&user);
         self.post(entry.shard, Command::CloseSeat { room, user })
     }
@@ -179,7 +215,12 @@ impl Engine {
     /// Extend a lease; its time counts from this call.
     pub fn grant(&self, room: RoomId, lease: LeaseId, terms: Terms) -> Result<(), SfuError> {
         let received_at = Instant::now();
-        self.post_to_room(room, |room| Command::Grant { room, lease, received_at, terms })
+        self.post_to_room(room, |room| Command::Grant {
+            room,
+            lease,
+            received_at,
+            terms,
+        })
     }
 
     pub fn revoke(&self, room: RoomId, lease: LeaseId) -> Result<(), SfuError> {
@@ -215,13 +256,26 @@ impl Engine {
             Renegotiated::Answer(answer) => return answer,
             Renegotiated::NewSession(offer) => offer,
         };
-        let candidates = self.shards.get(shard).map(|shard| shard.candidates.clone()).unwrap_or_default();
+        let candidates = self
+            .shards
+            .get(shard)
+            .map(|shard| shard.candidates.clone())
+            .unwrap_or_default();
         let mut rtc = build_session(Instant::now(), self.certificate.clone(), &candidates)?;
         let fingerprint = offer.fingerprint().to_owned();
         let answer = offer.accept(&mut rtc)?;
         let lines = lines(&mut rtc, &mids(&answer));
-        let transport = Transport { rtc: Box::new(rtc), lines, fingerprint };
-        self.ask(shard, |reply| Command::Attach { room, user, transport, reply })??;
+        let transport = Transport {
+            rtc: Box::new(rtc),
+            lines,
+            fingerprint,
+        };
+        self.ask(shard, |reply| Command::Attach {
+            room,
+            user,
+            transport,
+            reply,
+        })??;
         Ok(answer)
     }
 
@@ -231,23 +285,38 @@ impl Engine {
             shard.mailbox.close();
         }
         for shard in &self.shards {
-            if let Some(thread) = shard.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            if let Some(thread) = shard
+                .thread
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+            {
                 // A thread that panicked has stopped too.
                 let _ = thread.join();
             }
         }
     }
 
-    fn ask<T>(&self, shard: usize, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, SfuError> {
+    fn ask<T>(
+        &self,
+        shard: usize,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, SfuError> {
         let (reply, answer) = sync_channel(1);
         self.post(shard, command(reply))?;
-        answer.recv_timeout(ANSWER_WITHIN).map_err(|error| match error {
-            RecvTimeoutError::Timeout => SfuError::Unavailable("it does not answer"),
-            RecvTimeoutError::Disconnected => SfuError::Unavailable("it is closed"),
-        })
+        answer
+            .recv_timeout(ANSWER_WITHIN)
+            .map_err(|error| match error {
+                RecvTimeoutError::Timeout => SfuError::Unavailable("it does not answer"),
+                RecvTimeoutError::Disconnected => SfuError::Unavailable("it is closed"),
+            })
     }
 
-    fn post_to_room(&self, room: RoomId, command: impl FnOnce(RoomId) -> Command) -> Result<(), SfuError> {
+    fn post_to_room(
+        &self,
+        room: RoomId,
+        command: impl FnOnce(RoomId) -> Command,
+    ) -> Result<(), SfuError> {
         // Posted under the lock, so that it stays in order with the room's opening and closing.
         let rooms = self.lock();
         match rooms.get(&room) {
@@ -257,7 +326,11 @@ impl Engine {
     }
 
     fn post(&self, shard: usize, command: Command) -> Result<(), SfuError> {
-        self.shards.get(shard).ok_or(SfuError::Unavailable("there is no such shard"))?.mailbox.post(command)
+        self.shards
+            .get(shard)
+            .ok_or(SfuError::Unavailable("there is no such shard"))?
+            .mailbox
+            .post(command)
     }
 
     fn refuse_when_full(&self) -> Result<(), SfuError> {
@@ -278,7 +351,11 @@ impl Drop for Engine {
     }
 }
 
-fn start_shard(config: &Config, index: usize, events: &Arc<EventLog>) -> Result<ShardHandle, SfuError> {
+fn start_shard(
+    config: &Config,
+    index: usize,
+    events: &Arc<EventLog>,
+) -> Result<ShardHandle, SfuError> {
     let unavailable = |what| move |_: std::io::Error| SfuError::Unavailable(what);
     let port = match config.base_port {
         0 => 0,
@@ -287,16 +364,25 @@ fn start_shard(config: &Config, index: usize, events: &Arc<EventLog>) -> Result<
             .and_then(|index| base.checked_add(index))
             .ok_or(SfuError::Unavailable("the media ports run out"))?,
     };
-    let socket = UdpSocket::bind((config.bind_ip, port)).map_err(unavailable("the media port cannot be bound"))?;
-    socket.set_nonblocking(true).map_err(unavailable("the socket cannot be set up"))?;
+    let socket = UdpSocket::bind((config.bind_ip, port))
+        .map_err(unavailable("the media port cannot be bound"))?;
+    socket
+        .set_nonblocking(true)
+        .map_err(unavailable("the socket cannot be set up"))?;
     enlarge_buffers(&socket);
-    let port = socket.local_addr().map_err(unavailable("the socket has no address"))?.port();
+    let port = socket
+        .local_addr()
+        .map_err(unavailable("the socket has no address"))?
+        .port();
     let ips = match config.public_ips.as_slice() {
         [] if config.bind_ip.is_unspecified() => own_addresses(),
         [] => vec![config.bind_ip],
         given => given.to_vec(),
     };
-    let candidates: Vec<_> = ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+    let candidates: Vec<_> = ips
+        .into_iter()
+        .map(|ip| SocketAddr::new(ip, port))
+        .collect();
     let mailbox = Arc::new(Mailbox::new().map_err(unavailable("no eventfd"))?);
     let status = Arc::new(Published::default());
     let driver = Driver {
@@ -317,5 +403,11 @@ fn start_shard(config: &Config, index: usize, events: &Arc<EventLog>) -> Result<
             }
         })
         .map_err(unavailable("no thread"))?;
-    Ok(ShardHandle { mailbox, status, candidates, port, thread: Mutex::new(Some(thread)) })
+    Ok(ShardHandle {
+        mailbox,
+        status,
+        candidates,
+        port,
+        thread: Mutex::new(Some(thread)),
+    })
 }

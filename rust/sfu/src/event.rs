@@ -44,9 +44,25 @@ pub struct Event {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    TracksChanged { user: UserId, slots: Vec<SlotState> },
-    TransportChanged { user: UserId, connected: bool },
-    MediaFlowing { lease: LeaseId, epoch: Epoch },
-    MeterRead { lease: LeaseId, billable: Duration, running: bool },
-    LeaseEnded { lease: LeaseId, ended: Ended },
+    TracksChanged {
+        user: UserId,
+        slots: Vec<SlotState>,
+    },
+    TransportChanged {
+        user: UserId,
+        connected: bool,
+    },
+    MediaFlowing {
+        lease: LeaseId,
+        epoch: Epoch,
+    },
+    MeterRead {
+        lease: LeaseId,
+        billable: Duration,
+        running: bool,
+    },
+    LeaseEnded {
+        lease: LeaseId,
+        ended: Ended,
+    },
 }

@@ -42,7 +42,10 @@ pub struct EventLog {
 
 impl EventLog {
     pub fn new() -> io::Result<Self> {
-        Ok(Self { log: Mutex::default(), wake: Wake::new()? })
+        Ok(Self {
+            log: Mutex::default(),
+            wake: Wake::new()?,
+        })
     }
 
     /// Raised whenever there is something to fetch.
@@ -60,7 +63,11 @@ impl EventLog {
         let mut log = self.lock();
         log.number(limit);
         let above = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
-        log.kept.range(above).take(limit).map(|(number, event)| (*number, event.clone())).collect()
+        log.kept
+            .range(above)
+            .take(limit)
+            .map(|(number, event)| (*number, event.clone()))
+            .collect()
     }
 
     /// Forget events up to and including `number`.
@@ -94,7 +101,9 @@ impl Log {
     /// Give numbers to the oldest pending events, so that `limit` more can be fetched.
     fn number(&mut self, limit: usize) {
         for _ in 0..limit {
-            let Some((_, event)) = self.pending.pop_first() else { break };
+            let Some((_, event)) = self.pending.pop_first() else {
+                break;
+            };
             self.numbered += 1;
             self.kept.insert(EventNumber(self.numbered), event);
         }
@@ -107,7 +116,9 @@ impl Log {
         match &event.what {
             What::MeterRead { lease, .. } => Some(Level::Meter(room, lease.clone())),
             What::TracksChanged { user, .. } => Some(Level::Tracks(room, user.clone())),
-            What::TransportChanged { user, .. } if self.is_full() => Some(Level::Transport(room, user.clone())),
+            What::TransportChanged { user, .. } if self.is_full() => {
+                Some(Level::Transport(room, user.clone()))
+            }
             _ => None,
         }
     }

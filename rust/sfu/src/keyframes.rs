@@ -40,7 +40,9 @@ impl Debounce {
 
     /// When a held back request is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.asked_at.filter(|_| self.wanted).map(|at| at + MIN_INTERVAL)
+        self.asked_at
+            .filter(|_| self.wanted)
+            .map(|at| at + MIN_INTERVAL)
     }
 
     /// Returns true if a held back request is to be sent now.
@@ -52,7 +54,8 @@ impl Debounce {
 /// Whether this RTP payload is the first of a keyframe. Audio can start anywhere.
 pub fn starts_keyframe(codec: Codec, payload: &[u8]) -> bool {
     match codec {
-        Codec::Vp8 => Vp8Descriptor::parse(payload).is_ok_and(|descriptor| descriptor.starts_keyframe(payload)),
+        Codec::Vp8 => Vp8Descriptor::parse(payload)
+            .is_ok_and(|descriptor| descriptor.starts_keyframe(payload)),
         Codec::H264 => h264_starts_keyframe(payload),
         codec => codec.is_audio(),
     }
@@ -62,7 +65,9 @@ pub fn starts_keyframe(codec: Codec, payload: &[u8]) -> bool {
 fn h264_starts_keyframe(payload: &[u8]) -> bool {
     let nal = |byte: u8| byte & 0x1f;
     let starts = |kind: u8| kind == H264_IDR || kind == H264_SPS;
-    let Some(first) = payload.first().copied().map(nal) else { return false };
+    let Some(first) = payload.first().copied().map(nal) else {
+        return false;
+    };
     match first {
         H264_STAP_A => {
             let mut rest = &payload[1..];
@@ -75,7 +80,9 @@ fn h264_starts_keyframe(payload: &[u8]) -> bool {
             }
             false
         }
-        H264_FU_A => payload.get(1).is_some_and(|header| header & 0x80 != 0 && starts(nal(*header))),
+        H264_FU_A => payload
+            .get(1)
+            .is_some_and(|header| header & 0x80 != 0 && starts(nal(*header))),
         kind => starts(kind),
     }
 }

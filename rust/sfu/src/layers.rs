@@ -48,12 +48,15 @@ impl Rate {
 /// The index of the layer to forward, given the one forwarded now.
 pub fn choose(now: Instant, layers: &[Rate], active: Option<usize>) -> Option<usize> {
     let flowing = |index: &usize| layers.get(*index).is_some_and(|rate| rate.is_flowing(now));
-    let best = (0..layers.len()).filter(flowing).max_by_key(|index| layers[*index].bytes_per_window());
+    let best = (0..layers.len())
+        .filter(flowing)
+        .max_by_key(|index| layers[*index].bytes_per_window());
     match active.filter(flowing) {
         None => best.or(active),
         Some(active) => {
             let is_better = |best: usize| {
-                layers[best].bytes_per_window() * 100 > layers[active].bytes_per_window() * BETTER_PERCENT
+                layers[best].bytes_per_window() * 100
+                    > layers[active].bytes_per_window() * BETTER_PERCENT
             };
             Some(best.filter(|best| is_better(*best)).unwrap_or(active))
         }

@@ -53,7 +53,10 @@ pub struct Ended {
 pub enum News {
     /// The payee's first packet under this epoch has reached the payer's socket.
     Flowing(Epoch),
-    Meter { billable: Duration, running: bool },
+    Meter {
+        billable: Duration,
+        running: bool,
+    },
     Ended(Ended),
 }
 
@@ -153,7 +156,10 @@ impl Lease {
             return None;
         }
         let runs_out_at = self.runs_out_at?;
-        Some(self.quota_cutoff().map_or(runs_out_at, |quota| quota.min(runs_out_at)))
+        Some(
+            self.quota_cutoff()
+                .map_or(runs_out_at, |quota| quota.min(runs_out_at)),
+        )
     }
 
     /// When the quota is used up if packets go on. `None` while a single gap, however long, cannot use it up.
@@ -194,13 +200,18 @@ impl Lease {
     fn bill(&mut self, length: Duration) {
         let billable = self.meter.billable.saturating_add(length);
         // A send call that returned late is ours, not the payer's.
-        self.meter.billable = self.quota.map_or(billable, |quota| billable.min(quota.max(self.meter.billable)));
+        self.meter.billable = self.quota.map_or(billable, |quota| {
+            billable.min(quota.max(self.meter.billable))
+        });
     }
 
     /// Say what the meter stands at.
     pub fn read(&mut self, now: Instant, news: &mut Vec<News>) {
         self.meter.read_at = self.meter.running.then(|| now + READ_INTERVAL);
-        news.push(News::Meter { billable: self.meter.billable, running: self.meter.running });
+        news.push(News::Meter {
+            billable: self.meter.billable,
+            running: self.meter.running,
+        });
     }
 
     /// The payer cannot receive: the time until the next packet is not billed.
@@ -244,9 +255,16 @@ impl Lease {
             let by_quota = self.quota_cutoff().is_some_and(|quota| quota <= cutoff);
             if by_quota {
                 // The last gap is closed by the cut itself: exactly what was granted has been used.
-                self.meter.billable = self.quota.unwrap_or(self.meter.billable).max(self.meter.billable);
+                self.meter.billable = self
+                    .quota
+                    .unwrap_or(self.meter.billable)
+                    .max(self.meter.billable);
             }
-            let cause = if by_quota { Cause::Quota } else { Cause::Lapsed };
+            let cause = if by_quota {
+                Cause::Quota
+            } else {
+                Cause::Lapsed
+            };
             self.end(now, cause, cutoff, news);
             return;
         }
@@ -260,11 +278,17 @@ impl Lease {
 
     /// When [`Lease::elapse`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.cutoff(), self.silent_at(), self.meter.read_at].into_iter().flatten().min()
+        [self.cutoff(), self.silent_at(), self.meter.read_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn silent_at(&self) -> Option<Instant> {
-        self.meter.last.filter(|_| self.meter.running).map(|last| last + GAP_CAP)
+        self.meter
+            .last
+            .filter(|_| self.meter.running)
+            .map(|last| last + GAP_CAP)
     }
 
     fn end(&mut self, now: Instant, cause: Cause, deadline: Instant, news: &mut Vec<News>) {

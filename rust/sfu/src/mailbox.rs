@@ -34,7 +34,11 @@ pub struct Mailbox {
 
 impl Mailbox {
     pub fn new() -> io::Result<Self> {
-        Ok(Self { lanes: Mutex::default(), urgent_waits: AtomicBool::new(false), wake: Wake::new()? })
+        Ok(Self {
+            lanes: Mutex::default(),
+            urgent_waits: AtomicBool::new(false),
+            wake: Wake::new()?,
+        })
     }
 
     /// Post a command. Does not wait.

@@ -59,7 +59,12 @@ pub struct Peer {
 
 impl Peer {
     pub fn new(rtc: Rtc, now: Instant) -> Self {
-        Self { rtc, errors: 0, panicked: false, deadline: now }
+        Self {
+            rtc,
+            errors: 0,
+            panicked: false,
+            deadline: now,
+        }
     }
 
     pub fn deadline(&self) -> Instant {
@@ -109,7 +114,14 @@ impl Peer {
 
     /// The rid of an incoming stream: str0m tells it per packet only until the sender stops repeating it.
     pub fn rid_of(&mut self, stream: Ssrc) -> Option<Rid> {
-        self.enter(|peer| peer.rtc.direct_api().stream_rx(&stream).and_then(|stream| stream.rid())).ok().flatten()
+        self.enter(|peer| {
+            peer.rtc
+                .direct_api()
+                .stream_rx(&stream)
+                .and_then(|stream| stream.rid())
+        })
+        .ok()
+        .flatten()
     }
 
     /// Do something rare to the session: negotiate, look up.
@@ -125,7 +137,12 @@ impl Peer {
     /// Codec parameters that belong to an incoming payload type.
     pub fn payload_params(&self, packet: &RtpPacket) -> Option<PayloadParams> {
         let wanted = packet.header.payload_type;
-        self.rtc.codec_config().params().iter().find(|params| params.pt() == wanted).copied()
+        self.rtc
+            .codec_config()
+            .params()
+            .iter()
+            .find(|params| params.pt() == wanted)
+            .copied()
     }
 
     fn enter<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> Result<R, Gone> {

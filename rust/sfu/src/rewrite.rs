@@ -69,7 +69,11 @@ pub struct Rewriter {
 
 impl Rewriter {
     pub fn new(clock_rate: Frequency) -> Self {
-        Self { clock_rate, run: None, newest: None }
+        Self {
+            clock_rate,
+            run: None,
+            newest: None,
+        }
     }
 
     /// The stream of the current run.
@@ -85,30 +89,41 @@ impl Rewriter {
     /// Start a run with this packet, which begins a keyframe (or is audio).
     pub fn start(&mut self, now: Instant, stream: StreamTag, input: Numbers) -> Numbers {
         let output = match self.newest {
-            None => Numbers { seq: FIRST_SEQ, ..input },
+            None => Numbers {
+                seq: FIRST_SEQ,
+                ..input
+            },
             Some(newest) => Numbers {
                 seq: newest.seq + 1,
-                timestamp: newest.timestamp.wrapping_add(self.ticks_since(now, newest.at)),
+                timestamp: newest
+                    .timestamp
+                    .wrapping_add(self.ticks_since(now, newest.at)),
                 picture: PictureIds {
-                    picture_id: input.picture.picture_id.map(|own| match newest.picture.picture_id {
-                        Some(last) => last.wrapping_add(1) & PICTURE_ID_MASK,
-                        None => own,
+                    picture_id: input.picture.picture_id.map(|own| {
+                        match newest.picture.picture_id {
+                            Some(last) => last.wrapping_add(1) & PICTURE_ID_MASK,
+                            None => own,
+                        }
                     }),
-                    tl0_pic_idx: input.picture.tl0_pic_idx.map(|own| match newest.picture.tl0_pic_idx {
-                        Some(last) => last.wrapping_add(1),
-                        None => own,
+                    tl0_pic_idx: input.picture.tl0_pic_idx.map(|own| {
+                        match newest.picture.tl0_pic_idx {
+                            Some(last) => last.wrapping_add(1),
+                            None => own,
+                        }
                     }),
                 },
             },
         };
-        let shift = |out: Option<u16>, own: Option<u16>| out.unwrap_or(0).wrapping_sub(own.unwrap_or(0));
+        let shift =
+            |out: Option<u16>, own: Option<u16>| out.unwrap_or(0).wrapping_sub(own.unwrap_or(0));
         self.run = Some(Run {
             stream,
             first_in: input.seq,
             newest_in: input.seq,
             first_out: output.seq,
             timestamp_shift: output.timestamp.wrapping_sub(input.timestamp),
-            picture_shift: shift(output.picture.picture_id, input.picture.picture_id) & PICTURE_ID_MASK,
+            picture_shift: shift(output.picture.picture_id, input.picture.picture_id)
+                & PICTURE_ID_MASK,
             tl0_shift: shift(
                 output.picture.tl0_pic_idx.map(u16::from),
                 input.picture.tl0_pic_idx.map(u16::from),
@@ -126,7 +141,10 @@ impl Rewriter {
         if input.seq > run.newest_in + MAX_GAP {
             return Some(self.start(now, stream, input));
         }
-        if input.seq < run.first_in || input.seq + REORDER_WINDOW <= run.newest_in || !run.seen.insert(input.seq) {
+        if input.seq < run.first_in
+            || input.seq + REORDER_WINDOW <= run.newest_in
+            || !run.seen.insert(input.seq)
+        {
             return None;
         }
         run.newest_in = run.newest_in.max(input.seq);
@@ -134,8 +152,14 @@ impl Rewriter {
             seq: run.first_out + (input.seq - run.first_in),
             timestamp: input.timestamp.wrapping_add(run.timestamp_shift),
             picture: PictureIds {
-                picture_id: input.picture.picture_id.map(|id| id.wrapping_add(run.picture_shift) & PICTURE_ID_MASK),
-                tl0_pic_idx: input.picture.tl0_pic_idx.map(|id| id.wrapping_add(run.tl0_shift)),
+                picture_id: input
+                    .picture
+                    .picture_id
+                    .map(|id| id.wrapping_add(run.picture_shift) & PICTURE_ID_MASK),
+                tl0_pic_idx: input
+                    .picture
+                    .tl0_pic_idx
+                    .map(|id| id.wrapping_add(run.tl0_shift)),
             },
         };
         self.note(now, output);
@@ -150,7 +174,12 @@ impl Rewriter {
                 picture_id: output.picture.picture_id.or(before.picture_id),
                 tl0_pic_idx: output.picture.tl0_pic_idx.or(before.tl0_pic_idx),
             };
-            self.newest = Some(Newest { seq: output.seq, timestamp: output.timestamp, at: now, picture });
+            self.newest = Some(Newest {
+                seq: output.seq,
+                timestamp: output.timestamp,
+                at: now,
+                picture,
+            });
         }
     }
 
@@ -174,7 +203,10 @@ struct SeenWindow {
 
 impl SeenWindow {
     fn starting_with(seq: u64) -> Self {
-        let mut window = Self { newest: seq, bits: [0; WORDS] };
+        let mut window = Self {
+            newest: seq,
+            bits: [0; WORDS],
+        };
         window.set(seq);
         window
     }

@@ -13,7 +13,10 @@ pub struct Room {
 
 impl Room {
     pub fn seat(&self, user: &UserId) -> Option<SeatKey> {
-        self.seats.iter().find(|(seated, _)| seated == user).map(|(_, key)| *key)
+        self.seats
+            .iter()
+            .find(|(seated, _)| seated == user)
+            .map(|(_, key)| *key)
     }
 
     pub fn add_seat(&mut self, user: UserId, key: SeatKey) {

@@ -27,7 +27,11 @@ pub struct Known {
 
 impl<K: Copy + PartialEq> Routes<K> {
     pub fn new(now: Instant) -> Self {
-        Self { addresses: HashMap::new(), ufrags: HashMap::new(), strangers: Bucket::new(STRANGERS_PER_SECOND, now) }
+        Self {
+            addresses: HashMap::new(),
+            ufrags: HashMap::new(),
+            strangers: Bucket::new(STRANGERS_PER_SECOND, now),
+        }
     }
 
     pub fn by_address(&self, address: SocketAddr) -> Option<K> {
@@ -117,7 +121,11 @@ pub struct Bucket {
 
 impl Bucket {
     pub fn new(per_second: u32, now: Instant) -> Self {
-        Self { per_second, tokens: per_second, filled_at: now }
+        Self {
+            per_second,
+            tokens: per_second,
+            filled_at: now,
+        }
     }
 
     pub fn take(&mut self, now: Instant) -> bool {

@@ -31,8 +31,12 @@ pub const MAX_LAYERS: usize = 3;
 const AUDIO_CACHE_PACKETS: usize = 50;
 
 /// H264 profiles taken, with packetization-mode 1: baseline, constrained baseline, main, high; level 3.1.
-const H264_PROFILES: [(u8, u8, u32); 4] =
-    [(127, 121, 0x42001f), (108, 109, 0x42e01f), (123, 119, 0x4d001f), (114, 115, 0x64001f)];
+const H264_PROFILES: [(u8, u8, u32); 4] = [
+    (127, 121, 0x42001f),
+    (108, 109, 0x42e01f),
+    (123, 119, 0x4d001f),
+    (114, 115, 0x64001f),
+];
 
 /// An offer that was found acceptable.
 #[derive(Debug)]
@@ -88,9 +92,17 @@ impl Offer {
 /// Bundled m-lines need none of their own, but aiortc looks for them in the last of a bundle, and waits for the end.
 fn spread_candidates(answer: &str) -> String {
     let is_candidate = |line: &&str| line.starts_with("a=candidate:");
-    let candidates: Vec<&str> = answer.lines().map(str::trim_end).filter(is_candidate).collect();
+    let candidates: Vec<&str> = answer
+        .lines()
+        .map(str::trim_end)
+        .filter(is_candidate)
+        .collect();
     let mut lines = Vec::new();
-    for line in answer.lines().map(str::trim_end).filter(|line| !is_candidate(line)) {
+    for line in answer
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !is_candidate(line))
+    {
         lines.push(line);
         if line.starts_with("c=") {
             lines.extend(&candidates);
@@ -127,7 +139,8 @@ fn check(text: &str) -> Result<String, SfuError> {
         } else {
             ufrag |= line.starts_with("a=ice-ufrag:");
             bundle |= line.starts_with("a=group:BUNDLE ");
-            mid_extension |= line.starts_with("a=extmap:") && line.contains("urn:ietf:params:rtp-hdrext:sdes:mid");
+            mid_extension |= line.starts_with("a=extmap:")
+                && line.contains("urn:ietf:params:rtp-hdrext:sdes:mid");
         }
         if rids > MAX_LAYERS {
             return Err(SfuError::SdpInvalid("too many simulcast layers"));
@@ -147,7 +160,11 @@ fn check(text: &str) -> Result<String, SfuError> {
 }
 
 /// A session for a new PeerConnection: ICE-lite, RTP mode, our codecs, host candidates.
-pub fn build_session(now: Instant, certificate: DtlsCert, candidates: &[SocketAddr]) -> Result<Rtc, SfuError> {
+pub fn build_session(
+    now: Instant,
+    certificate: DtlsCert,
+    candidates: &[SocketAddr],
+) -> Result<Rtc, SfuError> {
     let mut config = Rtc::builder()
         .set_ice_lite(true)
         .set_rtp_mode(true)
@@ -158,11 +175,15 @@ pub fn build_session(now: Instant, certificate: DtlsCert, candidates: &[SocketAd
         .set_send_buffer_audio(AUDIO_CACHE_PACKETS)
         .set_send_buffer_video(RTX_CACHE_PACKETS);
     for (pt, resend, profile) in H264_PROFILES {
-        config.codec_config().add_h264(pt.into(), Some(resend.into()), true, profile);
+        config
+            .codec_config()
+            .add_h264(pt.into(), Some(resend.into()), true, profile);
     }
-    let mut rtc = catch_unwind(|| config.build(now)).map_err(|_| SfuError::Overloaded("a session could not be built"))?;
+    let mut rtc = catch_unwind(|| config.build(now))
+        .map_err(|_| SfuError::Overloaded("a session could not be built"))?;
     for address in candidates {
-        let candidate = Candidate::host(*address, "udp").map_err(|_| SfuError::Unavailable("the public IP is unusable"))?;
+        let candidate = Candidate::host(*address, "udp")
+            .map_err(|_| SfuError::Unavailable("the public IP is unusable"))?;
         rtc.add_local_candidate(candidate);
     }
     Ok(rtc)
@@ -190,11 +211,24 @@ fn line(rtc: &mut Rtc, mid: Mid) -> Option<Line> {
         .filter(|params| accepted.contains(&params.pt()) && is_ours(params.spec().codec))
         .copied()
         .collect();
-    let ssrc = rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| stream.ssrc()).filter(|_| receives);
-    Some(Line { mid, kind, publishes, codecs, ssrc })
+    let ssrc = rtc
+        .direct_api()
+        .stream_tx_by_mid(mid, None)
+        .map(|stream| stream.ssrc())
+        .filter(|_| receives);
+    Some(Line {
+        mid,
+        kind,
+        publishes,
+        codecs,
+        ssrc,
+    })
 }
 
 /// The mids of an offer or answer, in order.
 pub fn mids(sdp: &str) -> Vec<Mid> {
-    sdp.lines().filter_map(|line| line.trim_end().strip_prefix("a=mid:")).map(Mid::from).collect()
+    sdp.lines()
+        .filter_map(|line| line.trim_end().strip_prefix("a=mid:"))
+        .map(Mid::from)
+        .collect()
 }

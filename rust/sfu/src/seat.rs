@@ -118,7 +118,16 @@ pub struct Slot {
 impl Seat {
     pub fn new(room: RoomId, user: UserId, lease: LeaseKey, may_publish: bool) -> Self {
         let armed = Armed::default();
-        Self { room, user, lease, may_publish, cut: false, link: None, armed, touched: false }
+        Self {
+            room,
+            user,
+            lease,
+            may_publish,
+            cut: false,
+            link: None,
+            armed,
+            touched: false,
+        }
     }
 
     pub fn is_connected(&self) -> bool {
@@ -132,7 +141,11 @@ impl Seat {
             Some(lost_at) => lost_at + GRACE,
             None => link.consent.deadline(),
         };
-        let requests = link.tracks.iter().flat_map(|track| &track.layers).filter_map(|layer| layer.keyframes.deadline());
+        let requests = link
+            .tracks
+            .iter()
+            .flat_map(|track| &track.layers)
+            .filter_map(|layer| layer.keyframes.deadline());
         requests.chain([silence, link.peer.deadline()]).min()
     }
 }
@@ -168,10 +181,16 @@ impl Link {
                     (MediaKind::Video, _) => SourceName::Screen,
                 };
                 videos += usize::from(line.kind.is_video());
-                tracks.push(self.take_track(&line).unwrap_or_else(|| Track::new(&line, name)));
+                tracks.push(
+                    self.take_track(&line)
+                        .unwrap_or_else(|| Track::new(&line, name)),
+                );
             }
             if let Some(ssrc) = line.ssrc {
-                slots.push(self.take_slot(line.mid).unwrap_or_else(|| Slot::new(&line, ssrc)));
+                slots.push(
+                    self.take_slot(line.mid)
+                        .unwrap_or_else(|| Slot::new(&line, ssrc)),
+                );
             }
         }
         self.tracks = tracks;
@@ -211,14 +230,24 @@ impl Link {
         }
         let (mid, rid) = self
             .peer
-            .with(|rtc| rtc.direct_api().stream_rx(&stream).map(|stream| (stream.mid(), stream.rid())))
+            .with(|rtc| {
+                rtc.direct_api()
+                    .stream_rx(&stream)
+                    .map(|stream| (stream.mid(), stream.rid()))
+            })
             .ok()
             .flatten()?;
         let index = self.tracks.iter().position(|track| track.mid == mid)?;
         let track = self.tracks.get_mut(index)?;
         // A new SSRC for the same layer means that the sender started afresh.
         track.layers.retain(|layer| layer.rid != rid);
-        track.layers.push(Layer { tag, ssrc: stream, rid, keyframes: Debounce::default(), rate: Default::default() });
+        track.layers.push(Layer {
+            tag,
+            ssrc: stream,
+            rid,
+            keyframes: Debounce::default(),
+            rate: Default::default(),
+        });
         Some((index, track.layers.len() - 1))
     }
 }
@@ -244,7 +273,11 @@ impl Track {
 
 impl Slot {
     fn new(line: &Line, ssrc: Ssrc) -> Self {
-        let clock_rate = if line.kind.is_audio() { Frequency::FORTY_EIGHT_KHZ } else { Frequency::NINETY_KHZ };
+        let clock_rate = if line.kind.is_audio() {
+            Frequency::FORTY_EIGHT_KHZ
+        } else {
+            Frequency::NINETY_KHZ
+        };
         Self {
             mid: line.mid,
             kind: line.kind,

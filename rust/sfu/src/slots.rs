@@ -26,20 +26,24 @@ pub fn assign<S: Copy + PartialEq>(
     let mut changed = false;
     for (index, place) in places.iter_mut().enumerate() {
         let Some(source) = place.source else { continue };
-        let stays = offered.iter().any(|offer| offer.source == source && offer.kind == place.kind);
+        let stays = offered
+            .iter()
+            .any(|offer| offer.source == source && offer.kind == place.kind);
         if !stays || !fits(index, source) {
             place.source = None;
             changed = true;
         }
     }
     for offer in offered {
-        if places.iter().any(|place| place.source == Some(offer.source)) {
+        if places
+            .iter()
+            .any(|place| place.source == Some(offer.source))
+        {
             continue;
         }
-        let free = places
-            .iter()
-            .enumerate()
-            .position(|(index, place)| place.kind == offer.kind && place.source.is_none() && fits(index, offer.source));
+        let free = places.iter().enumerate().position(|(index, place)| {
+            place.kind == offer.kind && place.source.is_none() && fits(index, offer.source)
+        });
         if let Some(index) = free {
             places[index].source = Some(offer.source);
             changed = true;

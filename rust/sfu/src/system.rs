@@ -53,20 +53,39 @@ pub struct Ready {
 
 /// Wait for a datagram or a wake-up, at most for `timeout` (to the nanosecond, unlike `poll`).
 pub fn wait(socket: &UdpSocket, wake: &Wake, timeout: Duration) -> Ready {
-    let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let entry = |fd| libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     let mut entries = [entry(socket.as_raw_fd()), entry(wake.fd())];
     let timeout = libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: libc::c_long::from(timeout.subsec_nanos() as i32),
     };
     // SAFETY: `entries` and `timeout` live through the call; no signal mask.
-    unsafe { libc::ppoll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, &timeout, std::ptr::null()) };
-    Ready { socket: entries[0].revents != 0, wake: entries[1].revents != 0 }
+    unsafe {
+        libc::ppoll(
+            entries.as_mut_ptr(),
+            entries.len() as libc::nfds_t,
+            &timeout,
+            std::ptr::null(),
+        )
+    };
+    Ready {
+        socket: entries[0].revents != 0,
+        wake: entries[1].revents != 0,
+    }
 }
 
 /// Enlarge the socket's buffers: beyond the system's limit where we may, else up to it.
 pub fn enlarge_buffers(socket: &UdpSocket) {
-    for option in [libc::SO_RCVBUF, libc::SO_SNDBUF, libc::SO_RCVBUFFORCE, libc::SO_SNDBUFFORCE] {
+    for option in [
+        libc::SO_RCVBUF,
+        libc::SO_SNDBUF,
+        libc::SO_RCVBUFFORCE,
+        libc::SO_SNDBUFFORCE,
+    ] {
         let size = SOCKET_BUFFER_BYTES;
         // SAFETY: passes the address and size of an integer. A refusal leaves the default, which works too.
         unsafe {
@@ -83,7 +102,10 @@ pub fn enlarge_buffers(socket: &UdpSocket) {
 
 /// Now, on both clocks.
 pub fn anchor_clock() -> ClockAnchor {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: writes to `now`. CLOCK_MONOTONIC always exists.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
     let micros = now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000;
@@ -97,5 +119,8 @@ pub fn own_addresses() -> Vec<IpAddr> {
     let routed = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
         .and_then(|socket| socket.connect(SOMEWHERE).and_then(|()| socket.local_addr()))
         .map(|address| address.ip());
-    routed.into_iter().chain([Ipv4Addr::LOCALHOST.into()]).collect()
+    routed
+        .into_iter()
+        .chain([Ipv4Addr::LOCALHOST.into()])
+        .collect()
 }

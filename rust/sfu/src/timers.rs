@@ -18,7 +18,9 @@ pub struct Armed(Option<Instant>);
 
 impl<K: Ord + Copy> Default for Timers<K> {
     fn default() -> Self {
-        Self { heap: BinaryHeap::new() }
+        Self {
+            heap: BinaryHeap::new(),
+        }
     }
 }
 

@@ -69,14 +69,19 @@ pub struct ClockAnchor {
 
 impl ClockAnchor {
     pub fn new(at: Instant, micros: MonotonicMicros) -> Self {
-        Self { at, micros: micros.0 }
+        Self {
+            at,
+            micros: micros.0,
+        }
     }
 
     /// The moment in microseconds of CLOCK_MONOTONIC.
     pub fn micros(&self, moment: Instant) -> MonotonicMicros {
         let value = match moment.checked_duration_since(self.at) {
             Some(later) => self.micros.saturating_add(whole_micros(later)),
-            None => self.micros.saturating_sub(whole_micros(self.at.saturating_duration_since(moment))),
+            None => self
+                .micros
+                .saturating_sub(whole_micros(self.at.saturating_duration_since(moment))),
         };
         MonotonicMicros(value)
     }

@@ -1,5 +1,9 @@
 //! No packet without a lease: the gate in the packet path, with real peers on virtual time.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says where"
+)]
 
 mod common;
 
@@ -59,7 +63,10 @@ fn a_newer_grant_after_a_lapse_lets_media_flow_again_from_a_keyframe_on() {
     let before = world.clients[FAN].received.len();
     world.grant(1, 2, None, ms(5_000));
     world.publish_all(&[FAN, STAR], ms(500));
-    let after = world.clients[FAN].received[before..].iter().find(|received| received.payload.len() > 2).unwrap();
+    let after = world.clients[FAN].received[before..]
+        .iter()
+        .find(|received| received.payload.len() > 2)
+        .unwrap();
     assert!(is_keyframe(&after.payload));
 }
 
@@ -72,7 +79,13 @@ fn a_revocation_stops_the_very_next_packet() {
     let revoked_at = world.now;
     world.publish_all(&[FAN, STAR], ms(500));
     assert_eq!(world.causes(), [Cause::Revoked]);
-    assert!(world.media_sent_to(FAN).iter().chain(&world.media_sent_to(STAR)).all(|at| *at <= revoked_at));
+    assert!(
+        world
+            .media_sent_to(FAN)
+            .iter()
+            .chain(&world.media_sent_to(STAR))
+            .all(|at| *at <= revoked_at)
+    );
 }
 
 #[test]
@@ -111,7 +124,10 @@ fn the_quota_cuts_to_the_millisecond_and_bills_what_was_granted() {
     assert_eq!(ended.packets_after_deadline, 0);
     let to_fan = world.media_sent_to(FAN);
     let delivered = *to_fan.last().unwrap() - *to_fan.first().unwrap();
-    assert!(delivered <= ms(1_000) && delivered + FRAME > ms(1_000), "delivered {delivered:?}");
+    assert!(
+        delivered <= ms(1_000) && delivered + FRAME > ms(1_000),
+        "delivered {delivered:?}"
+    );
 }
 
 #[test]
@@ -149,7 +165,10 @@ fn the_meter_stops_while_the_payee_is_silent() {
     assert!(billable <= ms(1_000), "billed {billable:?}");
     world.publish(STAR, ms(500));
     let (billable, _) = world.meter().unwrap();
-    assert!(billable <= ms(1_000 + 500), "the silence counts at most 500 ms: {billable:?}");
+    assert!(
+        billable <= ms(1_000 + 500),
+        "the silence counts at most 500 ms: {billable:?}"
+    );
 }
 
 #[test]
@@ -158,9 +177,18 @@ fn a_running_meter_is_read_at_least_every_second() {
     world.grant(1, 1, None, ms(60_000));
     world.publish(STAR, ms(4_000));
     let is_reading = |what: &What| matches!(what, What::MeterRead { running: true, .. });
-    let readings: Vec<_> = world.events.iter().filter(|event| is_reading(&event.what)).map(|event| event.at).collect();
+    let readings: Vec<_> = world
+        .events
+        .iter()
+        .filter(|event| is_reading(&event.what))
+        .map(|event| event.at)
+        .collect();
     assert!(readings.len() >= 4);
-    assert!(readings.windows(2).all(|pair| pair[1] - pair[0] <= ms(1_000)));
+    assert!(
+        readings
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] <= ms(1_000))
+    );
 }
 
 #[test]
@@ -177,7 +205,11 @@ fn media_flowing_is_told_once_for_each_epoch() {
         What::MediaFlowing { epoch, .. } => Some(*epoch),
         _ => None,
     };
-    let epochs: Vec<_> = world.events.iter().filter_map(|event| flowing(&event.what)).collect();
+    let epochs: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|event| flowing(&event.what))
+        .collect();
     assert_eq!(epochs, [Epoch(1), Epoch(2)]);
 }
 
@@ -187,7 +219,10 @@ fn closing_a_lease_tells_the_final_meter_once() {
     world.grant(1, 1, None, ms(5_000));
     world.publish(STAR, ms(1_000));
     for _ in 0..2 {
-        world.tell(Command::CloseLease { room: room(), lease: lease() });
+        world.tell(Command::CloseLease {
+            room: room(),
+            lease: lease(),
+        });
     }
     world.grant(9, 9, None, ms(5_000));
     world.publish(STAR, ms(200));
@@ -220,9 +255,15 @@ fn packets_sent_before_a_cut_cannot_be_asked_for_after_it() {
     world.grant(2, 1, None, ms(5_000));
     let granted_at = world.now;
     world.publish(STAR, ms(500));
-    let late: Vec<_> = world.clients[FAN].received[seen..].iter().filter(|received| received.payload.len() > 2).collect();
+    let late: Vec<_> = world.clients[FAN].received[seen..]
+        .iter()
+        .filter(|received| received.payload.len() > 2)
+        .collect();
     assert!(is_keyframe(&late[0].payload));
-    assert!(late.windows(2).all(|pair| pair[0].seq < pair[1].seq), "nothing from before the cut is filled in");
+    assert!(
+        late.windows(2).all(|pair| pair[0].seq < pair[1].seq),
+        "nothing from before the cut is filled in"
+    );
     assert!(late[0].at > granted_at);
 }
 
@@ -231,11 +272,20 @@ fn a_cut_seat_gets_no_packet_of_any_kind_and_takes_no_offer() {
     let mut world = World::with_call();
     world.grant(1, 1, None, ms(60_000));
     world.publish_all(&[FAN, STAR], ms(300));
-    world.tell(Command::CutSeat { room: room(), user: user("fan") });
+    world.tell(Command::CutSeat {
+        room: room(),
+        user: user("fan"),
+    });
     let cut_at = world.now;
     world.publish_all(&[FAN, STAR], ms(500));
     let to_fan = world.clients[FAN].address;
-    assert!(world.sent.iter().filter(|(_, to, _)| *to == to_fan).all(|(at, _, _)| *at <= cut_at));
+    assert!(
+        world
+            .sent
+            .iter()
+            .filter(|(_, to, _)| *to == to_fan)
+            .all(|(at, _, _)| *at <= cut_at)
+    );
     assert!(world.media_sent_to(STAR).iter().all(|at| *at <= cut_at));
     assert!(world.offer_with(FAN, false, 1, None).is_err());
 }

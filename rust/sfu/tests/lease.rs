@@ -1,5 +1,9 @@
 //! The lease and its meter, alone.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says where"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +16,12 @@ fn ms(value: u64) -> Duration {
 }
 
 fn terms(epoch: u64, seq: u64, quota: Option<Duration>, lease: Duration) -> Terms {
-    Terms { epoch: Epoch(epoch), seq: GrantSeq(seq), quota, lease }
+    Terms {
+        epoch: Epoch(epoch),
+        seq: GrantSeq(seq),
+        quota,
+        lease,
+    }
 }
 
 fn granted(now: Instant, quota: Option<Duration>) -> Lease {
@@ -107,7 +116,10 @@ fn a_long_silence_does_not_use_up_more_than_it_may_bill() {
     let mut news = Vec::new();
     lease.sent(start, true, &mut news);
     lease.elapse(start + ms(30_000), &mut news);
-    assert!(lease.is_open(start + ms(30_000)), "2 s are left: one gap cannot use them up");
+    assert!(
+        lease.is_open(start + ms(30_000)),
+        "2 s are left: one gap cannot use them up"
+    );
     assert!(ends(&news).is_empty());
 }
 
@@ -124,7 +136,10 @@ fn a_send_call_that_returned_late_is_counted_and_not_billed() {
         _ => None,
     });
     let ended = ended.unwrap();
-    assert_eq!((ended.cause, ended.billable, ended.packets_after_deadline), (Cause::Quota, ms(100), 1));
+    assert_eq!(
+        (ended.cause, ended.billable, ended.packets_after_deadline),
+        (Cause::Quota, ms(100), 1)
+    );
 }
 
 #[test]
@@ -152,13 +167,23 @@ fn a_closed_lease_stays_closed() {
 enum Step {
     Wait(u64),
     Packet,
-    Grant { epoch: u64, seq: u64, quota: Option<u64>, lease: u64 },
+    Grant {
+        epoch: u64,
+        seq: u64,
+        quota: Option<u64>,
+        lease: u64,
+    },
     Revoke,
     PayerLost,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let grant = (0_u64..4, 0_u64..6, prop::option::of(0_u64..4_000), 0_u64..3_000);
+    let grant = (
+        0_u64..4,
+        0_u64..6,
+        prop::option::of(0_u64..4_000),
+        0_u64..3_000,
+    );
     prop_oneof![
         6 => (0_u64..700).prop_map(Step::Wait),
         8 => Just(Step::Packet),

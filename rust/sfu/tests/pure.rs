@@ -1,5 +1,9 @@
 //! The small pure parts: slots, layers, consent, keyframes, routes, the event log.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says where"
+)]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -24,11 +28,23 @@ mod slots {
     use super::*;
 
     fn places(kinds: &[str0m::media::MediaKind]) -> Vec<Place<u8>> {
-        kinds.iter().map(|kind| Place { kind: *kind, source: None }).collect()
+        kinds
+            .iter()
+            .map(|kind| Place {
+                kind: *kind,
+                source: None,
+            })
+            .collect()
     }
 
     fn offered(sources: &[(str0m::media::MediaKind, u8)]) -> Vec<Offered<u8>> {
-        sources.iter().map(|(kind, source)| Offered { kind: *kind, source: *source }).collect()
+        sources
+            .iter()
+            .map(|(kind, source)| Offered {
+                kind: *kind,
+                source: *source,
+            })
+            .collect()
     }
 
     fn on(places: &[Place<u8>]) -> Vec<Option<u8>> {
@@ -38,14 +54,22 @@ mod slots {
     #[test]
     fn sources_go_to_free_slots_of_their_kind() {
         let mut slots = places(&[Audio, Video, Video]);
-        assert!(assign(&mut slots, &offered(&[(Video, 1), (Audio, 2)]), |_, _| true));
+        assert!(assign(
+            &mut slots,
+            &offered(&[(Video, 1), (Audio, 2)]),
+            |_, _| true
+        ));
         assert_eq!(on(&slots), [Some(2), Some(1), None]);
     }
 
     #[test]
     fn a_source_that_stays_never_moves() {
         let mut slots = places(&[Video, Video, Video]);
-        assign(&mut slots, &offered(&[(Video, 1), (Video, 2), (Video, 3)]), |_, _| true);
+        assign(
+            &mut slots,
+            &offered(&[(Video, 1), (Video, 2), (Video, 3)]),
+            |_, _| true,
+        );
         assign(&mut slots, &offered(&[(Video, 2), (Video, 3)]), |_, _| true);
         assert_eq!(on(&slots), [None, Some(2), Some(3)]);
     }
@@ -90,7 +114,11 @@ mod layers {
     #[test]
     fn the_layer_with_the_most_bits_is_chosen() {
         let now = Instant::now();
-        let layers = [flowing(now, 20_000), flowing(now, 200_000), flowing(now, 60_000)];
+        let layers = [
+            flowing(now, 20_000),
+            flowing(now, 200_000),
+            flowing(now, 60_000),
+        ];
         assert_eq!(choose(now, &layers, None), Some(1));
         assert_eq!(choose(now, &layers, Some(2)), Some(1));
     }
@@ -141,7 +169,14 @@ mod consent {
         for second in 1..60 {
             let at = start + ms(1_000 * second);
             assert!(!consent.is_lost(at));
-            consent.heard(at, if second % 5 == 0 { Heard::Proof } else { Heard::Hint });
+            consent.heard(
+                at,
+                if second % 5 == 0 {
+                    Heard::Proof
+                } else {
+                    Heard::Hint
+                },
+            );
         }
     }
 
@@ -165,7 +200,10 @@ mod keyframes {
         assert!((1..10).all(|wish| !requests.want(start + ms(20 * wish))));
         assert_eq!(requests.deadline(), Some(start + MIN_INTERVAL));
         assert!(requests.elapse(start + MIN_INTERVAL));
-        assert!(!requests.elapse(start + MIN_INTERVAL * 3), "nobody asked since");
+        assert!(
+            !requests.elapse(start + MIN_INTERVAL * 3),
+            "nobody asked since"
+        );
     }
 
     #[test]
@@ -182,12 +220,24 @@ mod keyframes {
     fn keyframes_of_h264_are_seen_in_every_packing() {
         let sps_in_stap = [0x78, 0, 2, 0x67, 0x42, 0, 2, 0x68, 0xce];
         let idr_first_fragment = [0x7c, 0x85, 0];
-        for payload in [&[0x67, 0x42][..], &[0x65, 0x88], &sps_in_stap, &idr_first_fragment] {
+        for payload in [
+            &[0x67, 0x42][..],
+            &[0x65, 0x88],
+            &sps_in_stap,
+            &idr_first_fragment,
+        ] {
             assert!(starts_keyframe(Codec::H264, payload), "{payload:02x?}");
         }
         let idr_later_fragment = [0x7c, 0x05, 0];
         let slices_in_stap = [0x78, 0, 2, 0x61, 0x42, 0, 2, 0x61, 0xce];
-        for payload in [&[0x61, 0x42][..], &idr_later_fragment, &slices_in_stap, &[], &[0x78], &[0x78, 0xff, 0xff, 0x01]] {
+        for payload in [
+            &[0x61, 0x42][..],
+            &idr_later_fragment,
+            &slices_in_stap,
+            &[],
+            &[0x78],
+            &[0x78, 0xff, 0xff, 0x01],
+        ] {
             assert!(!starts_keyframe(Codec::H264, payload), "{payload:02x?}");
         }
     }
@@ -215,7 +265,8 @@ mod routes {
     fn a_peer_keeps_its_newest_addresses_only() {
         let mut routes = Routes::new(Instant::now());
         let mut known = Known::default();
-        (0..=MAX_ADDRESSES as u16).for_each(|port| routes.bind_address(1, &mut known, address(port)));
+        (0..=MAX_ADDRESSES as u16)
+            .for_each(|port| routes.bind_address(1, &mut known, address(port)));
         assert_eq!(routes.by_address(address(0)), None);
         assert_eq!(routes.by_address(address(MAX_ADDRESSES as u16)), Some(1));
         routes.forget(1, known);
@@ -238,14 +289,19 @@ mod routes {
         let mut known = Known::default();
         routes.bind_ufrag(1, &mut known, "old".to_owned());
         routes.bind_ufrag(1, &mut known, "new".to_owned());
-        assert_eq!((routes.by_ufrag("old"), routes.by_ufrag("new")), (None, Some(1)));
+        assert_eq!(
+            (routes.by_ufrag("old"), routes.by_ufrag("new")),
+            (None, Some(1))
+        );
     }
 
     #[test]
     fn strangers_are_counted_and_let_in_again_later() {
         let start = Instant::now();
         let mut routes = Routes::<u8>::new(start);
-        let admitted = (0..1_000_000).filter(|_| routes.admit_stranger(start)).count();
+        let admitted = (0..1_000_000)
+            .filter(|_| routes.admit_stranger(start))
+            .count();
         assert!(admitted < 100_000);
         assert!(routes.admit_stranger(start + ms(1_000)));
     }
@@ -266,13 +322,28 @@ mod event_log {
     use super::*;
 
     fn meter(lease: &str, billable: u64) -> Event {
-        let what = What::MeterRead { lease: LeaseId::new(lease), billable: ms(billable), running: true };
-        Event { at: Instant::now(), room: RoomId::new("room"), what }
+        let what = What::MeterRead {
+            lease: LeaseId::new(lease),
+            billable: ms(billable),
+            running: true,
+        };
+        Event {
+            at: Instant::now(),
+            room: RoomId::new("room"),
+            what,
+        }
     }
 
     fn transport(user: &str, connected: bool) -> Event {
-        let what = What::TransportChanged { user: UserId::new(user), connected };
-        Event { at: Instant::now(), room: RoomId::new("room"), what }
+        let what = What::TransportChanged {
+            user: UserId::new(user),
+            connected,
+        };
+        Event {
+            at: Instant::now(),
+            room: RoomId::new("room"),
+            what,
+        }
     }
 
     fn numbers(fetched: &[(EventNumber, Event)]) -> Vec<u64> {
@@ -284,7 +355,11 @@ mod event_log {
         let log = EventLog::new().unwrap();
         (0..3).for_each(|index| log.push(transport("fan", index % 2 == 0)));
         assert_eq!(numbers(&log.fetch(EventNumber(0), 10)), [1, 2, 3]);
-        assert_eq!(numbers(&log.fetch(EventNumber(0), 10)), [1, 2, 3], "told again until acknowledged");
+        assert_eq!(
+            numbers(&log.fetch(EventNumber(0), 10)),
+            [1, 2, 3],
+            "told again until acknowledged"
+        );
         log.acknowledge(EventNumber(2));
         assert_eq!(numbers(&log.fetch(EventNumber(0), 10)), [3]);
         log.push(transport("fan", true));
@@ -299,8 +374,17 @@ mod event_log {
         log.push(meter("b", 5));
         log.push(meter("a", 2));
         log.push(transport("fan", false));
-        let events: Vec<_> = log.fetch(EventNumber(0), 10).into_iter().map(|(_, event)| event.what).collect();
-        let expected = [transport("fan", true), meter("b", 5), meter("a", 2), transport("fan", false)];
+        let events: Vec<_> = log
+            .fetch(EventNumber(0), 10)
+            .into_iter()
+            .map(|(_, event)| event.what)
+            .collect();
+        let expected = [
+            transport("fan", true),
+            meter("b", 5),
+            meter("a", 2),
+            transport("fan", false),
+        ];
         assert_eq!(events, expected.map(|event| event.what));
     }
 

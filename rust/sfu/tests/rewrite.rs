@@ -1,5 +1,9 @@
 //! The rewriter: one continuous stream out of many, whatever the network did to them.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says where"
+)]
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -12,11 +16,22 @@ const A: StreamTag = StreamTag(1);
 const B: StreamTag = StreamTag(2);
 
 fn numbers(seq: u64, timestamp: u32) -> Numbers {
-    Numbers { seq, timestamp, picture: PictureIds::default() }
+    Numbers {
+        seq,
+        timestamp,
+        picture: PictureIds::default(),
+    }
 }
 
 fn picture(seq: u64, id: u16, tl0: u8) -> Numbers {
-    Numbers { seq, timestamp: 0, picture: PictureIds { picture_id: Some(id), tl0_pic_idx: Some(tl0) } }
+    Numbers {
+        seq,
+        timestamp: 0,
+        picture: PictureIds {
+            picture_id: Some(id),
+            tl0_pic_idx: Some(tl0),
+        },
+    }
 }
 
 fn video() -> Rewriter {
@@ -34,7 +49,9 @@ fn the_first_number_leaves_the_receivers_rollover_counter_at_zero() {
 fn losses_and_reordering_show_as_they_are() {
     let (mut rewriter, now) = (video(), Instant::now());
     let first = rewriter.start(now, A, numbers(100, 0)).seq;
-    let seqs: Vec<_> = [103, 101, 104].map(|seq| rewriter.follow(now, A, numbers(seq, 0)).unwrap().seq).into();
+    let seqs: Vec<_> = [103, 101, 104]
+        .map(|seq| rewriter.follow(now, A, numbers(seq, 0)).unwrap().seq)
+        .into();
     assert_eq!(seqs, [first + 3, first + 1, first + 4]);
 }
 
@@ -58,7 +75,9 @@ fn what_came_before_the_keyframe_is_refused() {
 fn what_is_too_old_is_refused() {
     let (mut rewriter, now) = (video(), Instant::now());
     rewriter.start(now, A, numbers(100, 0));
-    rewriter.follow(now, A, numbers(100 + REORDER_WINDOW + 1, 0)).unwrap();
+    rewriter
+        .follow(now, A, numbers(100 + REORDER_WINDOW + 1, 0))
+        .unwrap();
     assert_eq!(rewriter.follow(now, A, numbers(101, 0)), None);
     assert!(rewriter.follow(now, A, numbers(102, 0)).is_some());
 }
@@ -80,8 +99,14 @@ fn a_switch_goes_on_right_after_the_highest_number_and_at_the_time_that_passed()
     let switched = rewriter.start(now + Duration::from_millis(100), B, numbers(7, u32::MAX));
     assert_eq!(switched.seq, last.seq + 1);
     assert_eq!(switched.timestamp, last.timestamp + 9_000);
-    let next = rewriter.follow(now, B, numbers(8, u32::MAX.wrapping_add(3_000))).unwrap();
-    assert_eq!(next.timestamp, switched.timestamp + 3_000, "wraps with the source");
+    let next = rewriter
+        .follow(now, B, numbers(8, u32::MAX.wrapping_add(3_000)))
+        .unwrap();
+    assert_eq!(
+        next.timestamp,
+        switched.timestamp + 3_000,
+        "wraps with the source"
+    );
 }
 
 #[test]
@@ -95,7 +120,9 @@ fn two_pictures_never_share_a_timestamp() {
 fn a_jump_of_the_source_is_closed() {
     let (mut rewriter, now) = (video(), Instant::now());
     let first = rewriter.start(now, A, numbers(100, 0));
-    let jumped = rewriter.follow(now, A, numbers(100 + MAX_GAP + 1, 0)).unwrap();
+    let jumped = rewriter
+        .follow(now, A, numbers(100 + MAX_GAP + 1, 0))
+        .unwrap();
     assert_eq!(jumped.seq, first.seq + 1);
 }
 
@@ -103,11 +130,20 @@ fn a_jump_of_the_source_is_closed() {
 fn picture_ids_go_on_over_a_switch_and_wrap() {
     let (mut rewriter, now) = (video(), Instant::now());
     let first = rewriter.start(now, A, picture(1, 0x7ffe, 254)).picture;
-    assert_eq!((first.picture_id, first.tl0_pic_idx), (Some(0x7ffe), Some(254)));
+    assert_eq!(
+        (first.picture_id, first.tl0_pic_idx),
+        (Some(0x7ffe), Some(254))
+    );
     rewriter.follow(now, A, picture(2, 0x7fff, 255)).unwrap();
     let switched = rewriter.start(now, B, picture(1, 500, 9)).picture;
-    assert_eq!((switched.picture_id, switched.tl0_pic_idx), (Some(0), Some(0)));
-    let next = rewriter.follow(now, B, picture(2, 501, 10)).unwrap().picture;
+    assert_eq!(
+        (switched.picture_id, switched.tl0_pic_idx),
+        (Some(0), Some(0))
+    );
+    let next = rewriter
+        .follow(now, B, picture(2, 501, 10))
+        .unwrap()
+        .picture;
     assert_eq!((next.picture_id, next.tl0_pic_idx), (Some(1), Some(1)));
 }
 
@@ -116,8 +152,15 @@ fn packets_of_one_picture_keep_one_picture_id() {
     let (mut rewriter, now) = (video(), Instant::now());
     rewriter.start(now, A, picture(1, 7, 0));
     rewriter.start(now, B, picture(50, 100, 0));
-    let ids: Vec<_> =
-        [51, 52].map(|seq| rewriter.follow(now, B, picture(seq, 100, 0)).unwrap().picture.picture_id).into();
+    let ids: Vec<_> = [51, 52]
+        .map(|seq| {
+            rewriter
+                .follow(now, B, picture(seq, 100, 0))
+                .unwrap()
+                .picture
+                .picture_id
+        })
+        .into();
     assert_eq!(ids, [Some(8), Some(8)]);
 }
 

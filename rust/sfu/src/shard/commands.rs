@@ -13,10 +13,14 @@ impl Shard {
         match command {
             Command::Grant { room, lease, .. }
             | Command::Revoke { room, lease }
-            | Command::CloseLease { room, lease } => {
-                self.rooms.get(room).is_some_and(|room| room.lease(lease).is_some())
-            }
-            Command::CutSeat { room, user } => self.rooms.get(room).is_some_and(|room| room.seat(user).is_some()),
+            | Command::CloseLease { room, lease } => self
+                .rooms
+                .get(room)
+                .is_some_and(|room| room.lease(lease).is_some()),
+            Command::CutSeat { room, user } => self
+                .rooms
+                .get(room)
+                .is_some_and(|room| room.seat(user).is_some()),
             _ => true,
         }
     }
@@ -27,17 +31,42 @@ impl Shard {
                 self.rooms.entry(room).or_default();
             }
             Command::CloseRoom { room } => self.close_room(&room),
-            Command::OpenLease { room, lease, payer, payee } => self.open_lease(room, lease, payer, payee),
-            Command::OpenSeat { room, user, lease, may_publish } => self.open_seat(room, user, lease, may_publish),
+            Command::OpenLease {
+                room,
+                lease,
+                payer,
+                payee,
+            } => self.open_lease(room, lease, payer, payee),
+            Command::OpenSeat {
+                room,
+                user,
+                lease,
+                may_publish,
+            } => self.open_seat(room, user, lease, may_publish),
             Command::CloseSeat { room, user } => self.close_seat(&room, &user),
-            Command::Renegotiate { room, user, offer, reply } => {
+            Command::Renegotiate {
+                room,
+                user,
+                offer,
+                reply,
+            } => {
                 // Nobody may be waiting for the answer any more; then it is not needed.
                 let _ = reply.send(self.renegotiate(&room, &user, offer));
             }
-            Command::Attach { room, user, transport, reply } => {
+            Command::Attach {
+                room,
+                user,
+                transport,
+                reply,
+            } => {
                 let _ = reply.send(self.seat_transport(&room, &user, transport));
             }
-            Command::Grant { room, lease, received_at, terms } => {
+            Command::Grant {
+                room,
+                lease,
+                received_at,
+                terms,
+            } => {
                 if let Some(key) = self.lease_key(&room, &lease) {
                     self.grant(key, received_at, terms);
                 }
@@ -68,8 +97,16 @@ impl Shard {
         self.rooms.get(room)?.seat(user)
     }
 
-    fn open_lease(&mut self, room: RoomId, lease: LeaseId, payer: Option<UserId>, payee: Option<UserId>) {
-        let Some(key) = self.ensure_lease(&room, lease) else { return };
+    fn open_lease(
+        &mut self,
+        room: RoomId,
+        lease: LeaseId,
+        payer: Option<UserId>,
+        payee: Option<UserId>,
+    ) {
+        let Some(key) = self.ensure_lease(&room, lease) else {
+            return;
+        };
         if let Some(held) = self.leases.get_mut(key)
             && held.payer.is_none()
             && held.payee.is_none()
@@ -91,20 +128,26 @@ impl Shard {
     }
 
     fn open_seat(&mut self, room: RoomId, user: UserId, lease: LeaseId, may_publish: bool) {
-        let Some(lease) = self.ensure_lease(&room, lease) else { return };
+        let Some(lease) = self.ensure_lease(&room, lease) else {
+            return;
+        };
         if let Some(key) = self.seat_key(&room, &user) {
             self.rebind_seat(key, lease, may_publish);
             self.reassign(&room);
             return;
         }
-        let key = self.seats.insert(Seat::new(room.clone(), user.clone(), lease, may_publish));
+        let key = self
+            .seats
+            .insert(Seat::new(room.clone(), user.clone(), lease, may_publish));
         if let Some(room) = self.rooms.get_mut(&room) {
             room.add_seat(user, key);
         }
     }
 
     fn rebind_seat(&mut self, key: SeatKey, lease: crate::seat::LeaseKey, may_publish: bool) {
-        let Some(seat) = self.seats.get_mut(key) else { return };
+        let Some(seat) = self.seats.get_mut(key) else {
+            return;
+        };
         let moved = seat.lease != lease;
         seat.may_publish = may_publish;
         if moved {
@@ -118,7 +161,9 @@ impl Shard {
     }
 
     fn close_seat(&mut self, room: &RoomId, user: &UserId) {
-        let Some(key) = self.seat_key(room, user) else { return };
+        let Some(key) = self.seat_key(room, user) else {
+            return;
+        };
         self.unseat(key);
         self.seats.remove(key);
         if let Some(room) = self.rooms.get_mut(room) {
@@ -128,7 +173,9 @@ impl Shard {
     }
 
     fn cut_seat(&mut self, room: &RoomId, user: &UserId) {
-        let Some(key) = self.seat_key(room, user) else { return };
+        let Some(key) = self.seat_key(room, user) else {
+            return;
+        };
         if let Some(seat) = self.seats.get_mut(key) {
             seat.cut = true;
         }
@@ -143,7 +190,9 @@ impl Shard {
     }
 
     fn close_room(&mut self, id: &RoomId) {
-        let Some(room) = self.rooms.get(id) else { return };
+        let Some(room) = self.rooms.get(id) else {
+            return;
+        };
         let leases: Vec<_> = room.leases().collect();
         let seats: Vec<_> = room.seats().collect();
         for key in leases {
@@ -163,14 +212,24 @@ impl Shard {
         };
         match self.seats.get(key) {
             Some(seat) if seat.cut => Renegotiated::Answer(Err(SfuError::SeatUnknown)),
-            Some(seat) if seat.link.as_ref().is_some_and(|link| link.fingerprint == offer.fingerprint()) => {
+            Some(seat)
+                if seat
+                    .link
+                    .as_ref()
+                    .is_some_and(|link| link.fingerprint == offer.fingerprint()) =>
+            {
                 Renegotiated::Answer(self.negotiate_again(key, *offer))
             }
             _ => Renegotiated::NewSession(offer),
         }
     }
 
-    fn seat_transport(&mut self, room: &RoomId, user: &UserId, transport: Transport) -> Result<(), SfuError> {
+    fn seat_transport(
+        &mut self,
+        room: &RoomId,
+        user: &UserId,
+        transport: Transport,
+    ) -> Result<(), SfuError> {
         let key = self.seat_key(room, user).ok_or(SfuError::SeatUnknown)?;
         if self.seats.get(key).is_none_or(|seat| seat.cut) {
             return Err(SfuError::SeatUnknown);
@@ -180,11 +239,14 @@ impl Shard {
     }
 
     pub(super) fn arm_seat(&mut self, key: SeatKey) {
-        let Some(seat) = self.seats.get_mut(key) else { return };
+        let Some(seat) = self.seats.get_mut(key) else {
+            return;
+        };
         if let Some(deadline) = seat.deadline() {
             // A session that wants to be driven at once was just driven: give others their turn in between.
             let deadline = deadline.max(self.now + super::sessions::MIN_STEP);
-            self.timers.arm(TimerKey::Seat(key), &mut seat.armed, deadline);
+            self.timers
+                .arm(TimerKey::Seat(key), &mut seat.armed, deadline);
         }
     }
 }

@@ -33,16 +33,29 @@ impl Shard {
             return;
         }
         let tag = self.new_tag();
-        let Some(link) = self.seats.get_mut(from).filter(|seat| seat.may_publish).and_then(|seat| seat.link.as_mut())
+        let Some(link) = self
+            .seats
+            .get_mut(from)
+            .filter(|seat| seat.may_publish)
+            .and_then(|seat| seat.link.as_mut())
         else {
             return;
         };
-        let Some((track, layer)) = link.place(packet.header.ssrc, tag) else { return };
+        let Some((track, layer)) = link.place(packet.header.ssrc, tag) else {
+            return;
+        };
         let source = SourceId { seat: from, track };
-        let Some(codec) = self.codec_of(source, &packet) else { return };
+        let Some(codec) = self.codec_of(source, &packet) else {
+            return;
+        };
         let starts = starts_keyframe(codec, &packet.payload);
-        let Some((tag, is_active)) = self.note_packet(source, layer, packet.payload.len(), starts) else { return };
-        let vp8 = (codec == Codec::Vp8).then(|| Vp8Descriptor::parse(&packet.payload).ok()).flatten();
+        let Some((tag, is_active)) = self.note_packet(source, layer, packet.payload.len(), starts)
+        else {
+            return;
+        };
+        let vp8 = (codec == Codec::Vp8)
+            .then(|| Vp8Descriptor::parse(&packet.payload).ok())
+            .flatten();
         let numbers = Numbers {
             seq: *packet.seq_no,
             timestamp: packet.header.timestamp,
@@ -51,7 +64,16 @@ impl Shard {
                 tl0_pic_idx: vp8.and_then(|descriptor| descriptor.tl0_pic_idx()),
             },
         };
-        self.fan_out(source, &Arrived { packet, tag, numbers, vp8, may_start: starts && is_active });
+        self.fan_out(
+            source,
+            &Arrived {
+                packet,
+                tag,
+                numbers,
+                vp8,
+                may_start: starts && is_active,
+            },
+        );
     }
 
     /// The codec of a packet. If the publisher changed it, slots are found anew.
@@ -71,7 +93,13 @@ impl Shard {
     }
 
     /// Count a packet for its layer and choose the layer to forward. Returns the layer's tag and whether it is that.
-    fn note_packet(&mut self, source: SourceId, layer: usize, bytes: usize, starts: bool) -> Option<(StreamTag, bool)> {
+    fn note_packet(
+        &mut self,
+        source: SourceId,
+        layer: usize,
+        bytes: usize,
+        starts: bool,
+    ) -> Option<(StreamTag, bool)> {
         let now = self.now;
         let track = self.track_mut(source)?;
         let noted = track.layers.get_mut(layer)?;
@@ -80,10 +108,13 @@ impl Shard {
         if starts {
             noted.keyframes.answered();
         }
-        let active = track.active.and_then(|active| track.layers.iter().position(|layer| layer.tag == active));
+        let active = track
+            .active
+            .and_then(|active| track.layers.iter().position(|layer| layer.tag == active));
         if active.is_none() || (choose_again && track.layers.len() > 1) {
             let rates: Vec<_> = track.layers.iter().map(|layer| layer.rate).collect();
-            let chosen = layers::choose(now, &rates, active).and_then(|index| track.layers.get(index));
+            let chosen =
+                layers::choose(now, &rates, active).and_then(|index| track.layers.get(index));
             let chosen = chosen.map(|layer| layer.tag);
             if chosen != track.active {
                 track.active = chosen;
@@ -96,7 +127,9 @@ impl Shard {
     }
 
     fn fan_out(&mut self, source: SourceId, arrived: &Arrived) {
-        let Some(track) = self.track_mut(source) else { return };
+        let Some(track) = self.track_mut(source) else {
+            return;
+        };
         // Taken out for the while, so that the seats can be borrowed; nothing changes subscriptions meanwhile.
         let subscribers = std::mem::take(&mut track.subscribers);
         for subscriber in &subscribers {
@@ -113,7 +146,10 @@ impl Shard {
     /// Write a packet to a subscriber, if its lease is open and the packet fits its stream.
     fn deliver(&mut self, subscriber: Subscriber, arrived: &Arrived) -> Option<()> {
         let now = self.now;
-        let seat = self.seats.get_mut(subscriber.seat).filter(|seat| !seat.cut)?;
+        let seat = self
+            .seats
+            .get_mut(subscriber.seat)
+            .filter(|seat| !seat.cut)?;
         if !self.leases.get(seat.lease)?.lease.may_send(now) {
             self.counters.media_denied += 1;
             return None;
@@ -129,18 +165,25 @@ impl Shard {
             return None;
         };
         let header = &arrived.packet.header;
-        let mut write =
-            RtpWrite::new(pt, numbers.seq.into(), numbers.timestamp, now, arrived.packet.payload.clone())
-                .marker(header.marker)
-                .nackable(slot.kind == MediaKind::Video)
-                .ext_vals(ExtensionValues {
-                    audio_level: header.ext_vals.audio_level,
-                    voice_activity: header.ext_vals.voice_activity,
-                    video_orientation: header.ext_vals.video_orientation,
-                    ..Default::default()
-                });
+        let mut write = RtpWrite::new(
+            pt,
+            numbers.seq.into(),
+            numbers.timestamp,
+            now,
+            arrived.packet.payload.clone(),
+        )
+        .marker(header.marker)
+        .nackable(slot.kind == MediaKind::Video)
+        .ext_vals(ExtensionValues {
+            audio_level: header.ext_vals.audio_level,
+            voice_activity: header.ext_vals.voice_activity,
+            video_orientation: header.ext_vals.video_orientation,
+            ..Default::default()
+        });
         if numbers.picture != arrived.numbers.picture
-            && let Some(patch) = arrived.vp8.and_then(|descriptor| patch(&descriptor, numbers.picture))
+            && let Some(patch) = arrived
+                .vp8
+                .and_then(|descriptor| patch(&descriptor, numbers.picture))
         {
             write = write.vp8_patch(patch);
         }
@@ -154,12 +197,24 @@ impl Shard {
         if !self.is_open(source.seat) {
             return;
         }
-        let Some(link) = self.seats.get_mut(source.seat).and_then(|seat| seat.link.as_mut()) else { return };
-        let Some(track) = link.tracks.get_mut(source.track).filter(|track| track.kind == MediaKind::Video) else {
+        let Some(link) = self
+            .seats
+            .get_mut(source.seat)
+            .and_then(|seat| seat.link.as_mut())
+        else {
+            return;
+        };
+        let Some(track) = link
+            .tracks
+            .get_mut(source.track)
+            .filter(|track| track.kind == MediaKind::Video)
+        else {
             return;
         };
         let mid = track.mid;
-        let Some(layer) = track.active_layer() else { return };
+        let Some(layer) = track.active_layer() else {
+            return;
+        };
         if layer.keyframes.want(now) {
             let rid = layer.rid;
             let asked = link.peer.request_keyframe(mid, rid);
@@ -181,7 +236,9 @@ impl Shard {
     pub(super) fn renew_wishes(&mut self, key: SeatKey) {
         let now = self.now;
         let open = self.is_open(key);
-        let Some(link) = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()) else { return };
+        let Some(link) = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()) else {
+            return;
+        };
         for track in &mut link.tracks {
             for layer in &mut track.layers {
                 if layer.keyframes.elapse(now) && open {

@@ -178,15 +178,25 @@ impl Shard {
 
     fn elapse(&mut self) {
         for _ in 0..MAX_TIMERS_PER_TURN {
-            let Some((key, at)) = self.timers.pop_due(self.now) else { return };
+            let Some((key, at)) = self.timers.pop_due(self.now) else {
+                return;
+            };
             match key {
                 TimerKey::Lease(key) => {
-                    if self.leases.get_mut(key).is_some_and(|held| held.armed.fired(at)) {
+                    if self
+                        .leases
+                        .get_mut(key)
+                        .is_some_and(|held| held.armed.fired(at))
+                    {
                         self.elapse_lease(key);
                     }
                 }
                 TimerKey::Seat(key) => {
-                    if self.seats.get_mut(key).is_some_and(|seat| seat.armed.fired(at)) {
+                    if self
+                        .seats
+                        .get_mut(key)
+                        .is_some_and(|seat| seat.armed.fired(at))
+                    {
                         self.elapse_seat(key);
                     }
                 }
@@ -195,7 +205,11 @@ impl Shard {
     }
 
     fn emit(&mut self, room: RoomId, what: What) {
-        self.events.push_back(Event { at: self.now, room, what });
+        self.events.push_back(Event {
+            at: self.now,
+            room,
+            what,
+        });
     }
 
     fn new_tag(&mut self) -> StreamTag {

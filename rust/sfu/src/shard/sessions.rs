@@ -54,12 +54,15 @@ impl Shard {
     fn route(&mut self, from: SocketAddr, bytes: &[u8]) -> Option<()> {
         let datagram = classify(bytes).filter(|_| bytes.len() <= MAX_DATAGRAM)?;
         let bound = self.routes.by_address(from);
-        if bound.is_none() && !(datagram == Datagram::Check && self.routes.admit_stranger(self.now)) {
+        if bound.is_none() && !(datagram == Datagram::Check && self.routes.admit_stranger(self.now))
+        {
             return None;
         }
         let key = match datagram {
             // A client that starts anew from the same port is another session's.
-            Datagram::Check => local_ufrag(bytes).and_then(|ufrag| self.routes.by_ufrag(ufrag)).or(bound)?,
+            Datagram::Check => local_ufrag(bytes)
+                .and_then(|ufrag| self.routes.by_ufrag(ufrag))
+                .or(bound)?,
             _ => bound?,
         };
         let now = self.now;
@@ -96,9 +99,13 @@ impl Shard {
     /// Send what was written to a seat.
     pub(super) fn flush_seat(&mut self, key: SeatKey) {
         let now = self.now;
-        let Some(seat) = self.seats.get_mut(key) else { return };
+        let Some(seat) = self.seats.get_mut(key) else {
+            return;
+        };
         seat.touched = false;
-        let Some(link) = seat.link.as_mut() else { return };
+        let Some(link) = seat.link.as_mut() else {
+            return;
+        };
         let mut drained = std::mem::take(&mut self.drained);
         let result = link.peer.elapse(now, &mut drained);
         self.settle(key, drained, result);
@@ -136,8 +143,14 @@ impl Shard {
             return;
         }
         for mid in mids {
-            let slots = self.seats.get(key).and_then(|seat| seat.link.as_ref()).map(|link| &link.slots);
-            let source = slots.and_then(|slots| slots.iter().find(|slot| slot.mid == *mid)).and_then(|slot| slot.source);
+            let slots = self
+                .seats
+                .get(key)
+                .and_then(|seat| seat.link.as_ref())
+                .map(|link| &link.slots);
+            let source = slots
+                .and_then(|slots| slots.iter().find(|slot| slot.mid == *mid))
+                .and_then(|slot| slot.source);
             if let Some(source) = source {
                 self.want_keyframe(source);
             }
@@ -146,12 +159,20 @@ impl Shard {
 
     /// Put datagrams on the way, each with its gate.
     fn post(&mut self, key: SeatKey, transmits: impl Iterator<Item = Transmit>) {
-        let Some(seat) = self.seats.get(key) else { return };
-        let Some(held) = self.leases.get(seat.lease) else { return };
+        let Some(seat) = self.seats.get(key) else {
+            return;
+        };
+        let Some(held) = self.leases.get(seat.lease) else {
+            return;
+        };
         let open = held.lease.is_open(self.now) && !seat.cut;
         let metered = |stream: Ssrc| {
             let link = held.payer.as_ref().and(seat.link.as_ref());
-            link.is_some_and(|link| link.slots.iter().any(|slot| slot.metered && slot.ssrc == stream))
+            link.is_some_and(|link| {
+                link.slots
+                    .iter()
+                    .any(|slot| slot.metered && slot.ssrc == stream)
+            })
         };
         for transmit in transmits {
             let gate = match classify(&transmit.contents) {
@@ -159,15 +180,25 @@ impl Shard {
                     self.counters.media_denied += 1;
                     continue;
                 }
-                Some(Datagram::Rtp(stream)) => Gate::Media { lease: seat.lease, metered: metered(stream) },
+                Some(Datagram::Rtp(stream)) => Gate::Media {
+                    lease: seat.lease,
+                    metered: metered(stream),
+                },
                 _ => Gate::Signalling,
             };
-            self.outbox.push_back(Outgoing { to: transmit.destination, bytes: transmit.contents, gate, seat: key });
+            self.outbox.push_back(Outgoing {
+                to: transmit.destination,
+                bytes: transmit.contents,
+                gate,
+                seat: key,
+            });
         }
     }
 
     fn note_state(&mut self, key: SeatKey, drained: &Drained) {
-        let Some(link) = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()) else { return };
+        let Some(link) = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()) else {
+            return;
+        };
         link.established |= drained.connected;
         if drained.disconnected {
             self.lose(key);
@@ -178,7 +209,9 @@ impl Shard {
 
     pub(super) fn elapse_seat(&mut self, key: SeatKey) {
         let now = self.now;
-        let Some(link) = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()) else { return };
+        let Some(link) = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()) else {
+            return;
+        };
         if link.lost_at.is_some_and(|lost_at| now >= lost_at + GRACE) {
             self.discard(key);
             return;
@@ -193,25 +226,45 @@ impl Shard {
     /// The other side fell silent: nothing is sent to it until it is heard again.
     fn lose(&mut self, key: SeatKey) {
         let now = self.now;
-        let Some(seat) = self.seats.get_mut(key) else { return };
-        let Some(link) = seat.link.as_mut() else { return };
+        let Some(seat) = self.seats.get_mut(key) else {
+            return;
+        };
+        let Some(link) = seat.link.as_mut() else {
+            return;
+        };
         link.lost_at.get_or_insert(now);
         if std::mem::take(&mut link.connected) {
             let (room, user) = (seat.room.clone(), seat.user.clone());
             self.payer_lost(key);
             self.silence_seat(key);
-            self.emit(room, What::TransportChanged { user, connected: false });
+            self.emit(
+                room,
+                What::TransportChanged {
+                    user,
+                    connected: false,
+                },
+            );
         }
     }
 
     /// The other side is there, or there again.
     fn find(&mut self, key: SeatKey) {
-        let Some(seat) = self.seats.get_mut(key) else { return };
-        let Some(link) = seat.link.as_mut() else { return };
+        let Some(seat) = self.seats.get_mut(key) else {
+            return;
+        };
+        let Some(link) = seat.link.as_mut() else {
+            return;
+        };
         link.connected = true;
         link.lost_at = None;
         let (room, user) = (seat.room.clone(), seat.user.clone());
-        self.emit(room, What::TransportChanged { user, connected: true });
+        self.emit(
+            room,
+            What::TransportChanged {
+                user,
+                connected: true,
+            },
+        );
         self.want_keyframes_around(key);
     }
 
@@ -226,13 +279,21 @@ impl Shard {
 
     /// Take the session off a seat and say so if it was connected.
     pub(super) fn drop_link(&mut self, key: SeatKey) {
-        let Some(seat) = self.seats.get_mut(key) else { return };
+        let Some(seat) = self.seats.get_mut(key) else {
+            return;
+        };
         let Some(link) = seat.link.take() else { return };
         let (room, user) = (seat.room.clone(), seat.user.clone());
         self.routes.forget(key, link.known);
         if link.connected {
             self.payer_lost(key);
-            self.emit(room, What::TransportChanged { user, connected: false });
+            self.emit(
+                room,
+                What::TransportChanged {
+                    user,
+                    connected: false,
+                },
+            );
         }
     }
 
@@ -240,17 +301,34 @@ impl Shard {
     pub(super) fn attach(&mut self, key: SeatKey, transport: Transport) {
         self.drop_link(key);
         let now = self.now;
-        let Some(local) = self.candidates.first().copied() else { return };
-        let Some(seat) = self.seats.get_mut(key) else { return };
-        let link = Link::new(Peer::new(*transport.rtc, now), transport.fingerprint, local, now);
+        let Some(local) = self.candidates.first().copied() else {
+            return;
+        };
+        let Some(seat) = self.seats.get_mut(key) else {
+            return;
+        };
+        let link = Link::new(
+            Peer::new(*transport.rtc, now),
+            transport.fingerprint,
+            local,
+            now,
+        );
         seat.link = Some(link);
         self.set_lines(key, transport.lines);
         self.flush_seat(key);
     }
 
     /// Negotiate an offer of the session that is on the seat: more slots, other tracks, an ICE restart.
-    pub(super) fn negotiate_again(&mut self, key: SeatKey, offer: Offer) -> Result<String, SfuError> {
-        let link = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()).ok_or(SfuError::SeatUnknown)?;
+    pub(super) fn negotiate_again(
+        &mut self,
+        key: SeatKey,
+        offer: Offer,
+    ) -> Result<String, SfuError> {
+        let link = self
+            .seats
+            .get_mut(key)
+            .and_then(|seat| seat.link.as_mut())
+            .ok_or(SfuError::SeatUnknown)?;
         let negotiated = link.peer.with(|rtc| {
             let answer = offer.accept(rtc)?;
             let lines = sdp::lines(rtc, &sdp::mids(&answer));

@@ -12,10 +12,16 @@ use crate::units::RoomId;
 impl Shard {
     /// Take over the m-lines of a session and tell the user about its slots.
     pub(super) fn set_lines(&mut self, key: SeatKey, lines: Vec<Line>) {
-        let Some(seat) = self.seats.get_mut(key) else { return };
-        let Some(link) = seat.link.as_mut() else { return };
+        let Some(seat) = self.seats.get_mut(key) else {
+            return;
+        };
+        let Some(link) = seat.link.as_mut() else {
+            return;
+        };
         link.set_lines(lines);
-        let ufrag = link.peer.with(|rtc| rtc.direct_api().local_ice_credentials().ufrag);
+        let ufrag = link
+            .peer
+            .with(|rtc| rtc.direct_api().local_ice_credentials().ufrag);
         if let Ok(ufrag) = ufrag {
             self.routes.bind_ufrag(key, &mut link.known, ufrag);
         }
@@ -26,8 +32,17 @@ impl Shard {
 
     /// Fill free slots and empty those whose source is gone, for everybody in the room.
     pub(super) fn reassign(&mut self, room: &RoomId) {
-        let Some(seats) = self.rooms.get(room).map(|room| room.seats().collect::<Vec<_>>()) else { return };
-        let sources: Vec<Offered<SourceId>> = seats.iter().flat_map(|seat| self.sources_of(*seat)).collect();
+        let Some(seats) = self
+            .rooms
+            .get(room)
+            .map(|room| room.seats().collect::<Vec<_>>())
+        else {
+            return;
+        };
+        let sources: Vec<Offered<SourceId>> = seats
+            .iter()
+            .flat_map(|seat| self.sources_of(*seat))
+            .collect();
         for source in &sources {
             if let Some(track) = self.track_mut(source.source) {
                 track.subscribers.clear();
@@ -39,19 +54,50 @@ impl Shard {
     }
 
     fn sources_of(&self, key: SeatKey) -> Vec<Offered<SourceId>> {
-        let Some(seat) = self.seats.get(key).filter(|seat| seat.may_publish && !seat.cut) else { return Vec::new() };
-        let tracks = seat.link.iter().flat_map(|link| link.tracks.iter()).enumerate();
-        tracks.map(|(track, published)| Offered { kind: published.kind, source: SourceId { seat: key, track } }).collect()
+        let Some(seat) = self
+            .seats
+            .get(key)
+            .filter(|seat| seat.may_publish && !seat.cut)
+        else {
+            return Vec::new();
+        };
+        let tracks = seat
+            .link
+            .iter()
+            .flat_map(|link| link.tracks.iter())
+            .enumerate();
+        tracks
+            .map(|(track, published)| Offered {
+                kind: published.kind,
+                source: SourceId { seat: key, track },
+            })
+            .collect()
     }
 
     fn reassign_seat(&mut self, key: SeatKey, sources: &[Offered<SourceId>]) {
-        let Some(link) = self.seats.get(key).and_then(|seat| seat.link.as_ref()) else { return };
-        let others: Vec<_> = sources.iter().filter(|offer| offer.source.seat != key).copied().collect();
-        let mut places: Vec<_> =
-            link.slots.iter().map(|slot| Place { kind: slot.kind, source: slot.source }).collect();
+        let Some(link) = self.seats.get(key).and_then(|seat| seat.link.as_ref()) else {
+            return;
+        };
+        let others: Vec<_> = sources
+            .iter()
+            .filter(|offer| offer.source.seat != key)
+            .copied()
+            .collect();
+        let mut places: Vec<_> = link
+            .slots
+            .iter()
+            .map(|slot| Place {
+                kind: slot.kind,
+                source: slot.source,
+            })
+            .collect();
         let fits = |index: usize, source: SourceId| {
             let params = self.track(source).and_then(|track| track.params);
-            params.is_some_and(|params| link.slots.get(index).is_some_and(|slot| slot.pt_of(params).is_some()))
+            params.is_some_and(|params| {
+                link.slots
+                    .get(index)
+                    .is_some_and(|slot| slot.pt_of(params).is_some())
+            })
         };
         let changed = assign(&mut places, &others, fits);
         for (slot, place) in places.iter().enumerate() {
@@ -65,8 +111,12 @@ impl Shard {
     /// Put a source on a slot, or confirm it.
     fn set_source(&mut self, subscriber: Subscriber, source: Option<SourceId>) {
         let metered = source.is_some_and(|source| self.is_metered(subscriber.seat, source.seat));
-        let params = source.and_then(|source| self.track(source)).and_then(|track| track.params);
-        let Some(slot) = self.slot_mut(subscriber) else { return };
+        let params = source
+            .and_then(|source| self.track(source))
+            .and_then(|track| track.params);
+        let Some(slot) = self.slot_mut(subscriber) else {
+            return;
+        };
         let is_new = slot.source != source;
         slot.source = source;
         slot.metered = metered;
@@ -79,22 +129,33 @@ impl Shard {
             track.subscribers.push(subscriber);
         }
         // One that comes before the subscriber can receive would only hold up the next.
-        if is_new && self.seats.get(subscriber.seat).is_some_and(|seat| seat.is_connected()) {
+        if is_new
+            && self
+                .seats
+                .get(subscriber.seat)
+                .is_some_and(|seat| seat.is_connected())
+        {
             self.want_keyframe(source);
         }
     }
 
     /// Whether what `to` receives of `from` is what the payer pays for.
     fn is_metered(&self, to: SeatKey, from: SeatKey) -> bool {
-        let (Some(to), Some(from)) = (self.seats.get(to), self.seats.get(from)) else { return false };
+        let (Some(to), Some(from)) = (self.seats.get(to), self.seats.get(from)) else {
+            return false;
+        };
         self.leases.get(to.lease).is_some_and(|held| {
             held.payer.as_ref() == Some(&to.user) && held.payee.as_ref() == Some(&from.user)
         })
     }
 
     fn tell_tracks(&mut self, key: SeatKey) {
-        let Some(seat) = self.seats.get(key) else { return };
-        let Some(link) = seat.link.as_ref() else { return };
+        let Some(seat) = self.seats.get(key) else {
+            return;
+        };
+        let Some(link) = seat.link.as_ref() else {
+            return;
+        };
         let slots = link.slots.iter().map(|slot| SlotState {
             mid: slot.mid,
             kind: slot.kind,
@@ -103,29 +164,59 @@ impl Shard {
                 Some((user, self.track(source)?.name))
             }),
         });
-        let what = What::TracksChanged { user: seat.user.clone(), slots: slots.collect() };
+        let what = What::TracksChanged {
+            user: seat.user.clone(),
+            slots: slots.collect(),
+        };
         self.emit(seat.room.clone(), what);
     }
 
     pub(super) fn track(&self, source: SourceId) -> Option<&crate::seat::Track> {
-        self.seats.get(source.seat)?.link.as_ref()?.tracks.get(source.track)
+        self.seats
+            .get(source.seat)?
+            .link
+            .as_ref()?
+            .tracks
+            .get(source.track)
     }
 
     pub(super) fn track_mut(&mut self, source: SourceId) -> Option<&mut crate::seat::Track> {
-        self.seats.get_mut(source.seat)?.link.as_mut()?.tracks.get_mut(source.track)
+        self.seats
+            .get_mut(source.seat)?
+            .link
+            .as_mut()?
+            .tracks
+            .get_mut(source.track)
     }
 
     pub(super) fn slot_mut(&mut self, subscriber: Subscriber) -> Option<&mut Slot> {
-        self.seats.get_mut(subscriber.seat)?.link.as_mut()?.slots.get_mut(subscriber.slot)
+        self.seats
+            .get_mut(subscriber.seat)?
+            .link
+            .as_mut()?
+            .slots
+            .get_mut(subscriber.slot)
     }
 
     /// Ask for keyframes of everything a seat sends and receives.
     pub(super) fn want_keyframes_around(&mut self, key: SeatKey) {
-        let Some(link) = self.seats.get(key).and_then(|seat| seat.link.as_ref()) else { return };
-        let own = link.tracks.iter().enumerate().filter(|(_, track)| track.kind == MediaKind::Video);
+        let Some(link) = self.seats.get(key).and_then(|seat| seat.link.as_ref()) else {
+            return;
+        };
+        let own = link
+            .tracks
+            .iter()
+            .enumerate()
+            .filter(|(_, track)| track.kind == MediaKind::Video);
         let own = own.map(|(track, _)| SourceId { seat: key, track });
-        let watched = link.slots.iter().filter(|slot| slot.kind == MediaKind::Video).filter_map(|slot| slot.source);
+        let watched = link
+            .slots
+            .iter()
+            .filter(|slot| slot.kind == MediaKind::Video)
+            .filter_map(|slot| slot.source);
         let sources: Vec<_> = own.chain(watched).collect();
-        sources.into_iter().for_each(|source| self.want_keyframe(source));
+        sources
+            .into_iter()
+            .for_each(|source| self.want_keyframe(source));
     }
 }

@@ -1,6 +1,10 @@
 //! A shard and its clients in one thread on virtual time, with a network of constant delay between them.
 #![allow(dead_code, reason = "each test file uses its part of the harness")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says where"
+)]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,7 +21,9 @@ use curtaincall_sfu::units::{Epoch, GrantSeq, LeaseId, RoomId, UserId};
 use str0m::change::SdpAnswer;
 use str0m::config::DtlsCert;
 use str0m::crypto::from_feature_flags;
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer};
+use str0m::media::{
+    Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer,
+};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Event as PeerEvent, Input as PeerInput, Output as PeerOutput, Rtc};
@@ -105,13 +111,21 @@ impl World {
             clients: Vec::new(),
             events: Vec::new(),
             sent: Vec::new(),
-            certificate: from_feature_flags().dtls_provider.generate_certificate().unwrap(),
+            certificate: from_feature_flags()
+                .dtls_provider
+                .generate_certificate()
+                .unwrap(),
             wires: VecDeque::new(),
             shard_deadline: None,
         };
         world.tell(Command::OpenRoom { room: room() });
         let (payer, payee) = (Some(user("fan")), Some(user("star")));
-        world.tell(Command::OpenLease { room: room(), lease: lease(), payer, payee });
+        world.tell(Command::OpenLease {
+            room: room(),
+            lease: lease(),
+            payer,
+            payee,
+        });
         world
     }
 
@@ -130,16 +144,34 @@ impl World {
     }
 
     pub fn grant(&mut self, epoch: u64, seq: u64, quota: Option<Duration>, lease_for: Duration) {
-        let terms = Terms { epoch: Epoch(epoch), seq: GrantSeq(seq), quota, lease: lease_for };
-        self.tell(Command::Grant { room: room(), lease: lease(), received_at: self.now, terms });
+        let terms = Terms {
+            epoch: Epoch(epoch),
+            seq: GrantSeq(seq),
+            quota,
+            lease: lease_for,
+        };
+        self.tell(Command::Grant {
+            room: room(),
+            lease: lease(),
+            received_at: self.now,
+            terms,
+        });
     }
 
     pub fn revoke(&mut self) {
-        self.tell(Command::Revoke { room: room(), lease: lease() });
+        self.tell(Command::Revoke {
+            room: room(),
+            lease: lease(),
+        });
     }
 
     pub fn open_seat(&mut self, name: &str) {
-        self.tell(Command::OpenSeat { room: room(), user: user(name), lease: lease(), may_publish: true });
+        self.tell(Command::OpenSeat {
+            room: room(),
+            user: user(name),
+            lease: lease(),
+            may_publish: true,
+        });
     }
 
     /// Open a seat and connect a client with own tracks and one pair of slots.
@@ -147,7 +179,13 @@ impl World {
         self.join_with(name, true, 1, None)
     }
 
-    pub fn join_with(&mut self, name: &str, publishes: bool, pairs: usize, simulcast: Option<&[&str]>) -> usize {
+    pub fn join_with(
+        &mut self,
+        name: &str,
+        publishes: bool,
+        pairs: usize,
+        simulcast: Option<&[&str]>,
+    ) -> usize {
         self.open_seat(name);
         let index = self.clients.len();
         let address = format!("10.0.1.{}:5000", index + 1).parse().unwrap();
@@ -168,13 +206,16 @@ impl World {
         let client = &mut self.clients[client];
         let mut changes = client.rtc.sdp_api();
         if publishes {
-            client.audio = Some(changes.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None));
+            client.audio =
+                Some(changes.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None));
             let layers = simulcast.map(|rids| {
                 let mut layers = Simulcast::new();
-                rids.iter().for_each(|rid| layers.add_send_layer(SimulcastLayer::new(rid)));
+                rids.iter()
+                    .for_each(|rid| layers.add_send_layer(SimulcastLayer::new(rid)));
                 layers
             });
-            client.video = Some(changes.add_media(MediaKind::Video, Direction::SendOnly, None, None, layers));
+            client.video =
+                Some(changes.add_media(MediaKind::Video, Direction::SendOnly, None, None, layers));
         }
         for _ in 0..pairs {
             changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
@@ -184,7 +225,11 @@ impl World {
         let user = client.user.clone();
         let answer = self.answer(&user, &offer.to_sdp_string())?;
         let client = self.client_mut(&user);
-        client.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap()).unwrap();
+        client
+            .rtc
+            .sdp_api()
+            .accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap())
+            .unwrap();
         client.deadline = client.deadline.min(client.rtc_now());
         Ok(())
     }
@@ -198,18 +243,31 @@ impl World {
         let user = client.user.clone();
         let answer = self.answer(&user, &offer.to_sdp_string()).unwrap();
         let client = self.client_mut(&user);
-        client.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap()).unwrap();
+        client
+            .rtc
+            .sdp_api()
+            .accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap())
+            .unwrap();
     }
 
     fn client_mut(&mut self, user: &UserId) -> &mut Client {
-        self.clients.iter_mut().rev().find(|client| client.user == *user).unwrap()
+        self.clients
+            .iter_mut()
+            .rev()
+            .find(|client| client.user == *user)
+            .unwrap()
     }
 
     /// What the engine does with an offer.
     pub fn answer(&mut self, user: &UserId, sdp: &str) -> Result<String, SfuError> {
         let (reply, answer) = sync_channel(1);
         let offer = Box::new(Offer::parse(sdp)?);
-        self.tell(Command::Renegotiate { room: room(), user: user.clone(), offer, reply });
+        self.tell(Command::Renegotiate {
+            room: room(),
+            user: user.clone(),
+            offer,
+            reply,
+        });
         let offer = match answer.recv().unwrap() {
             Renegotiated::Answer(answer) => return answer,
             Renegotiated::NewSession(offer) => offer,
@@ -218,9 +276,18 @@ impl World {
         let fingerprint = offer.fingerprint().to_owned();
         let text = offer.accept(&mut rtc)?;
         let lines = lines(&mut rtc, &mids(&text));
-        let transport = Transport { rtc: Box::new(rtc), lines, fingerprint };
+        let transport = Transport {
+            rtc: Box::new(rtc),
+            lines,
+            fingerprint,
+        };
         let (reply, attached) = sync_channel(1);
-        self.tell(Command::Attach { room: room(), user: user.clone(), transport, reply });
+        self.tell(Command::Attach {
+            room: room(),
+            user: user.clone(),
+            transport,
+            reply,
+        });
         attached.recv().unwrap()?;
         Ok(text)
     }
@@ -235,10 +302,13 @@ impl World {
             }
             let wire = self.wires.iter().map(|flight| flight.arrives_at).min();
             let clients = self.clients.iter().map(|client| client.deadline).min();
-            let next = [wire, clients, self.shard_deadline].into_iter().flatten().min().unwrap_or(until);
-            if next > until {
+            let next = [wire, clients, self.shard_deadline]
+                .into_iter()
+                .flatten()
+                .min();
+            let Some(next) = next.filter(|next| *next <= until) else {
                 break;
-            }
+            };
             self.now = self.now.max(next);
             self.deliver();
             if self.shard_deadline.is_some_and(|at| at <= self.now) {
@@ -259,11 +329,24 @@ impl World {
             for client in clients {
                 let client = &mut self.clients[*client];
                 let wanted = !std::mem::take(&mut client.keyframes_wanted).is_empty();
-                let first = client.video.is_some_and(|mid| !client.next_seq.contains_key(&(mid, None)));
+                let first = client
+                    .video
+                    .is_some_and(|mid| !client.next_seq.contains_key(&(mid, None)));
                 client.send_video(self.now, None, wanted || first, 200);
                 client.send_audio(self.now);
             }
             self.run(FRAME.min(until - self.now));
+        }
+    }
+
+    /// Copy what a client sends while it publishes for a moment.
+    pub fn tap(&mut self, client: usize, copies: &std::cell::RefCell<Vec<Vec<u8>>>) {
+        let now = self.now;
+        let client = &mut self.clients[client];
+        client.send_video(now, None, true, 300);
+        client.send_audio(now);
+        while let Some((_, bytes)) = client.poll(now) {
+            copies.borrow_mut().push(bytes);
         }
     }
 
@@ -309,22 +392,42 @@ impl World {
         while let Some((to, bytes)) = client.poll(now) {
             if !client.dark {
                 let from = client.address;
-                self.wires.push_back(InFlight { arrives_at: now + DELAY, from, to, bytes });
+                self.wires.push_back(InFlight {
+                    arrives_at: now + DELAY,
+                    from,
+                    to,
+                    bytes,
+                });
             }
         }
     }
 
     fn deliver(&mut self) {
         let now = self.now;
-        let (due, later): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut self.wires).into_iter().partition(|flight| flight.arrives_at <= now);
+        let (due, later): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.wires)
+            .into_iter()
+            .partition(|flight| flight.arrives_at <= now);
         self.wires = later;
         for flight in due {
             if flight.to == shard_address() {
-                self.shard.handle(now, Input::Packet { from: flight.from, bytes: &flight.bytes });
-            } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == flight.to) {
+                self.shard.handle(
+                    now,
+                    Input::Packet {
+                        from: flight.from,
+                        bytes: &flight.bytes,
+                    },
+                );
+            } else if let Some(client) = self
+                .clients
+                .iter_mut()
+                .find(|client| client.address == flight.to)
+            {
                 client.receive(now, &flight.bytes);
-                let index = self.clients.iter().position(|client| client.address == flight.to).unwrap();
+                let index = self
+                    .clients
+                    .iter()
+                    .position(|client| client.address == flight.to)
+                    .unwrap();
                 self.drain_client(index);
             }
         }
@@ -345,10 +448,15 @@ impl World {
 
     /// The newest reading of the meter.
     pub fn meter(&self) -> Option<(Duration, bool)> {
-        self.events.iter().rev().find_map(|event| match &event.what {
-            What::MeterRead { billable, running, .. } => Some((*billable, *running)),
-            _ => None,
-        })
+        self.events
+            .iter()
+            .rev()
+            .find_map(|event| match &event.what {
+                What::MeterRead {
+                    billable, running, ..
+                } => Some((*billable, *running)),
+                _ => None,
+            })
     }
 
     /// The newest list of a user's slots.
@@ -357,13 +465,22 @@ impl World {
             What::TracksChanged { user, slots } if user.as_str() == name => Some(slots.clone()),
             _ => None,
         };
-        self.events.iter().rev().find_map(of_user).unwrap_or_default()
+        self.events
+            .iter()
+            .rev()
+            .find_map(of_user)
+            .unwrap_or_default()
     }
 
     /// Whose track is on each slot of a kind, in order.
     pub fn seen_by(&self, name: &str, kind: MediaKind) -> Vec<Option<String>> {
-        let slots = self.slots(name).into_iter().filter(|slot| slot.kind == kind);
-        slots.map(|slot| slot.from.map(|(user, _)| user.as_str().to_owned())).collect()
+        let slots = self
+            .slots(name)
+            .into_iter()
+            .filter(|slot| slot.kind == kind);
+        slots
+            .map(|slot| slot.from.map(|(user, _)| user.as_str().to_owned()))
+            .collect()
     }
 
     pub fn transport_states(&self, name: &str) -> Vec<bool> {
@@ -378,7 +495,11 @@ impl World {
     pub fn media_sent_to(&self, client: usize) -> Vec<Instant> {
         let address = self.clients[client].address;
         let is_media = |gate: &Gate| matches!(gate, Gate::Media { .. });
-        self.sent.iter().filter(|(_, to, gate)| *to == address && is_media(gate)).map(|(at, _, _)| *at).collect()
+        self.sent
+            .iter()
+            .filter(|(_, to, gate)| *to == address && is_media(gate))
+            .map(|(at, _, _)| *at)
+            .collect()
     }
 
     pub fn since_start(&self, at: Instant) -> Duration {
@@ -388,7 +509,12 @@ impl World {
 
 impl Client {
     pub fn new(name: &str, address: SocketAddr, now: Instant) -> Self {
-        let mut rtc = Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true).build(now);
+        let mut rtc = Rtc::builder()
+            .set_rtp_mode(true)
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
         Self {
             user: user(name),
@@ -416,7 +542,9 @@ impl Client {
                     self.deadline = deadline.max(now + Duration::from_micros(100));
                     return None;
                 }
-                PeerOutput::Transmit(transmit) => return Some((transmit.destination, transmit.contents.to_vec())),
+                PeerOutput::Transmit(transmit) => {
+                    return Some((transmit.destination, transmit.contents.to_vec()));
+                }
                 PeerOutput::Event(PeerEvent::RtpPacket(packet)) => self.note(now, &packet),
                 PeerOutput::Event(PeerEvent::KeyframeRequest(request)) => {
                     self.keyframes_wanted.push((now, request.rid));
@@ -427,7 +555,12 @@ impl Client {
     }
 
     fn note(&mut self, at: Instant, packet: &RtpPacket) {
-        let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).unwrap().mid();
+        let mid = self
+            .rtc
+            .direct_api()
+            .stream_rx(&packet.header.ssrc)
+            .unwrap()
+            .mid();
         self.received.push(Received {
             at,
             mid,
@@ -443,7 +576,9 @@ impl Client {
             return;
         }
         let receive = Receive::new(Protocol::Udp, shard_address(), self.address, bytes).unwrap();
-        self.rtc.handle_input(PeerInput::Receive(now, receive)).unwrap();
+        self.rtc
+            .handle_input(PeerInput::Receive(now, receive))
+            .unwrap();
     }
 
     pub fn send_video(&mut self, now: Instant, rid: Option<Rid>, keyframe: bool, size: usize) {
@@ -457,7 +592,14 @@ impl Client {
     pub fn send_audio(&mut self, now: Instant) {
         let Some(mid) = self.audio else { return };
         let seq = self.take_seq(mid, None);
-        self.send(now, mid, None, seq, (seq * 1_584) as u32, vec![0x78, seq as u8]);
+        self.send(
+            now,
+            mid,
+            None,
+            seq,
+            (seq * 1_584) as u32,
+            vec![0x78, seq as u8],
+        );
     }
 
     fn take_seq(&mut self, mid: Mid, rid: Option<Rid>) -> u64 {
@@ -467,19 +609,38 @@ impl Client {
     }
 
     /// Send a packet whose numbers were chosen elsewhere.
-    pub fn send(&mut self, now: Instant, mid: Mid, rid: Option<Rid>, seq: u64, timestamp: u32, payload: Vec<u8>) {
-        let Some(pt) = self.rtc.media(mid).and_then(|media| media.remote_pts().first().copied()) else { return };
+    pub fn send(
+        &mut self,
+        now: Instant,
+        mid: Mid,
+        rid: Option<Rid>,
+        seq: u64,
+        timestamp: u32,
+        payload: Vec<u8>,
+    ) {
+        let Some(pt) = self
+            .rtc
+            .media(mid)
+            .and_then(|media| media.remote_pts().first().copied())
+        else {
+            return;
+        };
         let is_video = Some(mid) == self.video;
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(mid, rid).unwrap();
-        stream.write_rtp(RtpWrite::new(pt, seq.into(), timestamp, now, payload).marker(is_video).nackable(is_video));
+        stream.write_rtp(
+            RtpWrite::new(pt, seq.into(), timestamp, now, payload)
+                .marker(is_video)
+                .nackable(is_video),
+        );
         self.rtc.handle_input(PeerInput::Timeout(now)).unwrap();
         self.deadline = now;
     }
 
     /// Ask for a keyframe on everything received.
     pub fn request_keyframes(&mut self, now: Instant) {
-        let mids: std::collections::BTreeSet<_> = self.received.iter().map(|received| received.mid).collect();
+        let mids: std::collections::BTreeSet<_> =
+            self.received.iter().map(|received| received.mid).collect();
         for mid in mids {
             if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
                 stream.request_keyframe(KeyframeRequestKind::Pli);
@@ -490,18 +651,32 @@ impl Client {
     }
 
     pub fn video_received(&self) -> Vec<&Received> {
-        self.received.iter().filter(|received| received.payload.len() > 2).collect()
+        self.received
+            .iter()
+            .filter(|received| received.payload.len() > 2)
+            .collect()
     }
 
     pub fn audio_received(&self) -> Vec<&Received> {
-        self.received.iter().filter(|received| received.payload.len() == 2).collect()
+        self.received
+            .iter()
+            .filter(|received| received.payload.len() == 2)
+            .collect()
     }
 }
 
 /// A VP8 payload of one packet (RFC 7741): descriptor with a long picture id, then a frame header.
 pub fn vp8_payload(picture_id: u16, keyframe: bool) -> Vec<u8> {
     let header = if keyframe { 0x10 } else { 0x11 };
-    vec![0x90, 0x80, 0x80 | (picture_id >> 8) as u8 & 0x7f, picture_id as u8, header, 2, 0]
+    vec![
+        0x90,
+        0x80,
+        0x80 | (picture_id >> 8) as u8 & 0x7f,
+        picture_id as u8,
+        header,
+        2,
+        0,
+    ]
 }
 
 pub fn is_keyframe(payload: &[u8]) -> bool {
