@@ -105,7 +105,7 @@ class App:
         except TimeoutError:
             # Nothing is lost: what is still open is settled at the next start, as after a crash.
             log.warning("shutdown_timed_out")
-        self._endpoints.close_all()
+        await self._endpoints.close_all()
 
     async def stop(self) -> None:
         """Close everything. Calls have been ended by `end_calls`."""

@@ -1,10 +1,13 @@
 """REST: what is asked for wrongly, by the wrong person, or twice."""
 
 import uuid
+from pathlib import Path
 
 import httpx
 import pytest
 
+from curtaincall.accounts.tokens import Tokens, signing_key
+from curtaincall.kernel.clock import SystemClock
 from support.people import PASSWORD, Json, People, Person
 from support.server import Server
 
@@ -285,6 +288,24 @@ async def test_only_services_ask_for_the_tokens_of_others(people: People) -> Non
     assert code(await people.http.post(path, json={}, headers=people.service)) == (422, "invalid_request")
     spectator = await people.http.post(path, json={"isSpectator": True}, headers=fan.bearer)
     assert code(spectator) == (403, "spectators_unavailable")
+
+
+async def test_a_service_token_works_until_it_expires_and_on_its_own_server_only(
+    server: Server, tmp_path: Path
+) -> None:
+    code_of_exit, printed = await server.command("token", "--service", "shop", "--ttl", "3600")
+    assert code_of_exit == 0
+    clock = SystemClock()
+    own = Tokens(signing_key(server.data_dir), clock, lambda: "id")
+    foreign = Tokens(signing_key(tmp_path), clock, lambda: "id")
+
+    async def make_room(token: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        return await server.people.http.post("/api/rooms", json={"kind": "conference"}, headers=headers)
+
+    assert (await make_room(printed.strip())).status_code == 201
+    assert code(await make_room(own.service("shop", ttl_s=-1))) == (401, "token_expired")
+    assert code(await make_room(foreign.service("shop", ttl_s=60))) == (401, "not_authenticated")
 
 
 async def test_who_may_terminate_whom(people: People) -> None:

@@ -16,13 +16,13 @@ NO_CLOSE_FRAME = 1006
 
 
 class Signaling:
-    """One socket. Messages are kept in order; `wait_for` consumes up to the one it returns."""
+    """One socket. `receive` gives the messages as they come; `wait_for` passes over those that it does not wait for."""
 
     def __init__(self, url: str, path: str = "/api/rtc/signaling", headers: dict[str, str] | None = None) -> None:
         self._url = url.replace("http", "ws", 1) + path
         self._headers = headers or {}
         self._socket: ClientConnection | None = None
-        self.heard: list[Json] = []
+        self._passed_over: list[Json] = []
 
     async def __aenter__(self) -> Self:
         self._socket = await websockets.connect(self._url, additional_headers=self._headers, proxy=None, max_queue=None)
@@ -49,16 +49,19 @@ class Signaling:
     async def receive(self) -> Json:
         """The next message. Raises websockets' ConnectionClosed, TimeoutError."""
         async with asyncio.timeout(TIMEOUT_S):
-            message = dict(json.loads(await self.socket.recv()))
-        self.heard.append(message)
-        return message
+            return dict(json.loads(await self.socket.recv()))
 
     async def wait_for(self, kind: str, where: Callable[[Json], bool] = lambda _: True) -> Json:
-        """Read on until a message of this type that satisfies `where`."""
+        """The first message of this type that satisfies `where`: one that was passed over, else one to come."""
+        for message in self._passed_over:
+            if message["type"] == kind and where(message):
+                self._passed_over.remove(message)
+                return message
         while True:
             message = await self.receive()
             if message["type"] == kind and where(message):
                 return message
+            self._passed_over.append(message)
 
     async def refusal(self) -> tuple[str, int]:
         """Read until the server closes: the code of the last ERROR (or reason of TERMINATE_CALL) and the close code."""

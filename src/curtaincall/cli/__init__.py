@@ -13,7 +13,12 @@ from curtaincall.settings import Settings, UnknownSetting, load
 
 DAY_S = 86_400
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Paid private video calls and live streams.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Paid private video calls and live streams.",
+)
 ledger = typer.Typer(no_args_is_help=True, help="The books.")
 app.add_typer(ledger, name="ledger")
 
@@ -92,9 +97,9 @@ def verify(data_dir: DataDir = None, config: ConfigFile = None) -> None:
 @app.command()
 def doctor(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Check what the server needs of this machine; exits with 1 if something is missing."""
-    from curtaincall.cli import doctor as checks
+    from curtaincall.cli.doctor import examine
 
-    findings = checks.examine(_settings(config, data_dir))
+    findings = examine(_settings(config, data_dir))
     for finding in findings:
         typer.echo(f"{'ok' if finding.ok else 'FAIL':<5} {finding.what}: {finding.detail}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)

@@ -46,20 +46,21 @@ class SocketConnection:
         self._outbox: asyncio.Queue[str | _Close] = asyncio.Queue(OUTBOX_MESSAGES)
         self._overflowed = asyncio.Event()
         self._closing = False
+        self._writer: asyncio.Task[None] | None = None
         self.terminated = False
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Accept the socket and write from the outbox until the block ends."""
         await self._socket.accept()
-        writer = asyncio.create_task(self._write())
+        self._writer = asyncio.create_task(self._write())
         try:
             yield
         finally:
             if self._closing and not self._overflowed.is_set():
-                await asyncio.wait({writer}, timeout=WRITE_TIMEOUT_S)
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+                await self.flushed(WRITE_TIMEOUT_S)
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
 
     # ---- out --------------------------------------------------------------------------------------------------------
 
@@ -83,6 +84,18 @@ class SocketConnection:
         self.terminated = True
         self.send(terminate_call(reason, redirect_url))
         asyncio.get_running_loop().call_later(CLOSE_AFTER_TERMINATION_S, self._close, ENDED, reason)
+
+    def dismiss(self, reason: CurtaincallError) -> None:
+        """Close because the server goes away. Whoever was told the end of their call is told no other reason."""
+        if self.terminated:
+            self._close(ENDED, code_of(reason))
+        else:
+            self.refuse(reason)
+
+    async def flushed(self, timeout_s: float) -> None:
+        """Wait until the close has been written, for so long at most."""
+        if self._writer is not None:
+            await asyncio.wait({self._writer}, timeout=timeout_s)
 
     def _close(self, code: int, reason: str) -> None:
         if not self._closing:

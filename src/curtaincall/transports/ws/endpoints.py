@@ -1,7 +1,9 @@
 """The two WebSocket endpoints, as functions for the router."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from starlette.websockets import WebSocket
 
@@ -10,6 +12,9 @@ from curtaincall.transports.services import Services
 from curtaincall.transports.ws.connection import SocketConnection
 from curtaincall.transports.ws.events import EventsHub, EventsSession
 from curtaincall.transports.ws.session import SignalingSession
+
+GOODBYE_S: Final = 1.0
+"""How long a slow reader may take to hear that the server stops."""
 
 
 class Endpoints:
@@ -20,10 +25,13 @@ class Endpoints:
         self._hub = hub
         self._open: set[SocketConnection] = set()
 
-    def close_all(self) -> None:
-        """Tell everybody that the server stops, and close."""
-        for connection in tuple(self._open):
-            connection.refuse(TransportError("shutting_down", "The server is being restarted.", retry_after_ms=1000))
+    async def close_all(self) -> None:
+        """Tell everybody that the server stops, and close. Waits for those who listen, `GOODBYE_S` at most."""
+        reason = TransportError("shutting_down", "The server is being restarted.")
+        connections = tuple(self._open)
+        for connection in connections:
+            connection.dismiss(reason)
+        await asyncio.gather(*(connection.flushed(GOODBYE_S) for connection in connections))
 
     async def signaling(self, socket: WebSocket) -> None:
         """`GET /api/rtc/signaling`"""
