@@ -33,9 +33,9 @@ MAX_OFFERS_WAITING: Final = 512
 class EmbeddedEngine:
     """A MediaEngine (see `media/ports.py`) in this process.
 
-    `base_port` 0 takes any free ports. `public_ips` empty means that clients reach us at `bind_ip`, or at this machine's
-    own addresses (default route and loopback) if that is 0.0.0.0. Commands other than `offer` only post to the SFU's
-    threads and never wait. Raises MediaError `media_unavailable` if ports are taken.
+    `base_port` 0 takes any free ports. `public_ips` empty means that clients reach us at `bind_ip`, or at this
+    machine's own addresses (default route and loopback) if that is 0.0.0.0. Commands other than `offer` only post to
+    the SFU's threads and never wait. Raises MediaError `media_unavailable` if ports are taken.
     """
 
     def __init__(
@@ -126,6 +126,8 @@ class EmbeddedEngine:
     async def events(self, after: int, limit: int) -> list[MediaEvent]:
         while True:
             if found := self._native.drain_events(after, limit):
+                # Draining has lowered the descriptor: whoever waits for it must look as well.
+                self._have_news()
                 return [_event(raw) for raw in found]
             await asyncio.shield(self._wait_for_news())
 
@@ -139,22 +141,24 @@ class EmbeddedEngine:
         if self._news is not None:
             asyncio.get_running_loop().remove_reader(self._native.event_fd)
             self._news.cancel()
+            self._news = None
         await asyncio.to_thread(self._native.close)
         self._offer_threads.shutdown(cancel_futures=True)
 
     def _wait_for_news(self) -> asyncio.Future[None]:
         """One future for all who wait. The descriptor is watched only while somebody does: it stays readable until
         events are fetched, and would keep the loop busy."""
-        if self._news is None or self._news.done():
+        if self._news is None:
             loop = asyncio.get_running_loop()
-            news = self._news = loop.create_future()
-            loop.add_reader(self._native.event_fd, self._have_news, loop, news)
+            self._news = loop.create_future()
+            loop.add_reader(self._native.event_fd, self._have_news)
         return self._news
 
-    def _have_news(self, loop: asyncio.AbstractEventLoop, news: asyncio.Future[None]) -> None:
-        loop.remove_reader(self._native.event_fd)
-        if not news.done():
-            news.set_result(None)
+    def _have_news(self) -> None:
+        if self._news is not None:
+            asyncio.get_running_loop().remove_reader(self._native.event_fd)
+            self._news.set_result(None)
+            self._news = None
 
 
 def _refusal(error: _native.SfuError) -> MediaError:
