@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -133,7 +134,7 @@ class SwarmPeer:
 
     async def finish(self, timeout_s: float = 10) -> Event:
         """Ask the peer to quit and return its summary."""
-        if not self._ended:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has ended by itself
             await self.command("quit")
         return await self.wait_for("summary", timeout_s=timeout_s)
 
