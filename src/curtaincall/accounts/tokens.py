@@ -34,6 +34,9 @@ MAX_TOKEN_CHARS: Final = 2048
 MAX_USED_JOIN_TOKENS: Final = 200_000
 """Bound on remembered join tokens; each is forgotten when it expires, at most 60 s after it was made."""
 
+MAX_VERIFIED: Final = 4_096
+"""Tokens whose signature need not be checked again; the oldest are forgotten first."""
+
 
 def signing_key(data_dir: Path) -> Ed25519PrivateKey:
     """Load the server's key from the data folder; the first caller makes it, readable by its owner only."""
@@ -70,6 +73,7 @@ class Tokens:
         self._ids = ids
         self._boot = ids()
         self._used: dict[str, int] = {}
+        self._verified: dict[str, dict[str, Any]] = {}
 
     def access(self, user_id: str, role: Role, session_id: str, ttl_s: int) -> str:
         return self._sign(ACCESS, ttl_s, sub=user_id, role=role.value, sid=session_id)
@@ -85,7 +89,11 @@ class Tokens:
 
     def principal(self, token: str) -> Principal:
         """Read a Bearer token of a user or a service. Raises NotAuthenticated, TokenExpired."""
-        claims = self._verify(token, [ACCESS, SERVICE])
+        claims = self._verified.get(token) or self._verify(token, [ACCESS, SERVICE])
+        self._check_expiry(claims)
+        self._verified[token] = claims
+        if len(self._verified) > MAX_VERIFIED:
+            del self._verified[next(iter(self._verified))]
         if claims["aud"] == SERVICE:
             return ServicePrincipal(name=str(claims["sub"]))
         return UserPrincipal(user_id=str(claims["sub"]), role=Role(claims["role"]), session_id=str(claims["sid"]))
@@ -93,6 +101,7 @@ class Tokens:
     def spend_join(self, token: str) -> JoinClaim:
         """Use up a join token. Raises NotAuthenticated, TokenExpired, JoinTokenUsed."""
         claims = self._verify(token, [JOIN])
+        self._check_expiry(claims)
         if claims["boot"] != self._boot:
             raise TokenExpired("The join token was made before the server started again.")
         token_id = str(claims["jti"])
@@ -119,9 +128,11 @@ class Tokens:
             )
         except jwt.InvalidTokenError:
             raise NotAuthenticated("The token is not valid.") from None
+        return claims
+
+    def _check_expiry(self, claims: dict[str, Any]) -> None:
         if self._clock.now_ms() >= int(claims["exp"]) * 1000:
             raise TokenExpired("The token has expired.")
-        return claims
 
     def _forget_expired(self) -> None:
         """Forget used tokens that could not be used again anyway. Insertion order is roughly expiry order."""

@@ -1,8 +1,12 @@
 """`POST /api/rtc/terminate-stream`: the picture stops before anything else happens."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
 
 from curtaincall.accounts.model import Principal, ServicePrincipal
 from curtaincall.charging.model import EndReason
@@ -24,9 +28,6 @@ class TerminatedBody(Body):
 
 
 def router(services: Services, identity: Identity) -> APIRouter:
-    routes = APIRouter(prefix="/api/rtc", tags=["enforcement"])
-
-    @routes.post("/terminate-stream")
     async def terminate_stream(
         body: TerminateBody, caller: Annotated[Principal, Depends(identity.principal)]
     ) -> TerminatedBody:
@@ -42,4 +43,24 @@ def router(services: Services, identity: Identity) -> APIRouter:
         await services.enforcement.handle_payment_failure(body.room_id, body.user_id, EndReason(body.reason))
         return TerminatedBody()
 
+    class Direct(APIRoute):
+        """Described as every other route, but answered without the framework's machinery for parameters.
+
+        That costs more than all the rest between the request and the cut (`make bench-cutoff` measures it).
+        """
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            async def answer(request: Request) -> Response:
+                caller = await identity.principal(request)
+                try:
+                    body = TerminateBody.model_validate_json(await request.body())
+                except ValidationError as error:
+                    raise RequestValidationError(error.errors()) from None
+                done = await terminate_stream(body, caller)
+                return Response(done.model_dump_json(by_alias=True), media_type="application/json")
+
+            return answer
+
+    routes = APIRouter(prefix="/api/rtc", tags=["enforcement"], route_class=Direct)
+    routes.add_api_route("/terminate-stream", terminate_stream, methods=["POST"])
     return routes
