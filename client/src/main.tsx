@@ -5,14 +5,10 @@ import './app/styles/base.css';
 import './app/styles/components.css';
 import './app/styles/pages.css';
 import './app/styles/call.css';
-import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app/App';
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no #root');
-createRoot(root).render(
-  <StrictMode>
-    <App />
-  </StrictMode>,
-);
+// No StrictMode: it leaves and enters every page twice in development, and leaving a call page hangs up.
+createRoot(root).render(<App />);

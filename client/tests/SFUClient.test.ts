@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CameraError } from '@/services/CameraError';
 import { type ConnectionState, SFUClient, type Termination } from '@/services/SFUClient';
 import { SignalingError } from '@/signaling/SignalingChannel';
+import type { FakeSocket } from './fakes/FakeSocket';
 import { Browser, settled } from './fakes/room';
 
 let browser: Browser;
@@ -22,6 +23,10 @@ function statesOf(subject: SFUClient): ConnectionState[] {
   const states: ConnectionState[] = [];
   subject.on('connection', (state) => states.push(state));
   return states;
+}
+
+function arrives(socket: FakeSocket, userId: string): void {
+  socket.receive({ type: 'PARTICIPANT_JOINED', userId, role: 'participant', displayName: userId });
 }
 
 describe('joining as a participant', () => {
@@ -165,27 +170,25 @@ describe('remote streams', () => {
     expect(gone).toHaveBeenCalledWith({ userId: 'mia' });
   });
 
-  it('get new slots by a new offer when the room outgrows them', async () => {
+  it('get new slots, four pairs at a time, by a new offer when the room outgrows them', async () => {
     const socket = await browser.join(client);
-    for (const userId of ['a', 'b', 'c', 'd', 'e']) {
-      socket.receive({ type: 'PARTICIPANT_JOINED', userId, role: 'participant', displayName: userId });
-    }
+    for (const userId of ['a', 'b', 'c', 'd', 'e', 'f']) arrives(socket, userId);
     await settled();
-    expect(browser.peers.last.slots).toHaveLength(10);
+    expect(browser.peers.last.slots).toHaveLength(16);
     expect(socket.sentOf('OFFER').map(({ sdp }) => sdp)).toEqual(['offer 1', 'offer 2']);
   });
 
+  it('are never more than a full room has', async () => {
+    const socket = await browser.join(client);
+    for (let number = 0; number < 40; number++) arrives(socket, `user-${number}`);
+    await settled();
+    expect(browser.peers.last.slots).toHaveLength(2 * 19);
+  });
+
   it('wait with a further offer until the one before is answered', async () => {
-    const socket = await browser.join(client, [
-      { userId: 'a' },
-      { userId: 'b' },
-      { userId: 'c' },
-      { userId: 'd' },
-    ]);
-    for (const userId of ['e', 'f']) {
-      socket.receive({ type: 'PARTICIPANT_JOINED', userId, role: 'participant', displayName: userId });
-      await settled();
-    }
+    const socket = await browser.join(client);
+    for (const userId of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']) arrives(socket, userId);
+    await settled();
     expect(socket.sentOf('OFFER')).toHaveLength(2);
     socket.receive({ type: 'ANSWER', sdp: 'answer 2' });
     await settled();

@@ -31,6 +31,9 @@ ARGUMENTS = (
 )
 
 PAGE_TIMEOUT_MS = 20_000
+"""How long a page may take for anything, on a machine that does much else: Playwright has 5 s."""
+
+expect.set_options(timeout=PAGE_TIMEOUT_MS)
 
 WATCH_VIDEO = """
 async ({ frames, timeoutMs }) => {

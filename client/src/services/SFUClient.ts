@@ -8,7 +8,7 @@ import {
 } from '@/signaling/SignalingChannel';
 import type { CameraService } from './CameraService';
 import { Recovery } from './Recovery';
-import { type PeerConnectionFactory, SlotConnection, type TrackKind } from './SlotConnection';
+import { MAX_SLOT_PAIRS, type PeerConnectionFactory, SlotConnection, type TrackKind } from './SlotConnection';
 
 export type ConnectionState = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'closed';
 export type RemoteStreamHandler = (stream: MediaStream, userId: string) => void;
@@ -257,7 +257,7 @@ export class SFUClient extends Emitter<SFUEvents> {
         this.#options.createPeerConnection ?? ((options) => new RTCPeerConnection(options)),
       iceServers: [...iceServers, ...(this.#options.iceServers ?? [])],
       simulcast: this.#options.simulcast ?? true,
-      slotPairs: Math.max(this.#options.slotPairs ?? 4, this.#participants.size),
+      slotPairs: Math.min(Math.max(this.#options.slotPairs ?? 4, this.#participants.size), MAX_SLOT_PAIRS),
       sendOffer: (sdp) => channel.send({ type: 'OFFER', sdp }),
       sendCandidate: (candidate) => channel.send({ type: 'ICE_CANDIDATE', candidate }),
     });

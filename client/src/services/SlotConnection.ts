@@ -31,10 +31,14 @@ const SIMULCAST: readonly RTCRtpEncodingParameters[] = [
 ];
 const SINGLE: readonly RTCRtpEncodingParameters[] = [{ maxBitrate: 2_200_000 }];
 
-/** An offer must fit the 60,000 characters that the server takes; it decides who is on the slots of a fuller room. */
-export const MAX_SLOT_PAIRS = 12;
+/** Everybody else in a room of 20; an offer of that many has some 50,000 of the 60,000 characters that the server takes. */
+export const MAX_SLOT_PAIRS = 19;
+/** Slots are added this many pairs at a time, so that a filling room is not negotiated at every joining. */
+const GROWTH_PAIRS = 4;
 /** What the SFU forwards; every further codec would only make offers longer. */
 const CODECS: ReadonlySet<string> = new Set(['audio/opus', 'video/vp8', 'video/h264', 'video/rtx']);
+/** Constrained baseline, packets of any size: the one H264 that every browser decodes. */
+const H264_FOR_ALL = /(?=.*packetization-mode=1)(?=.*profile-level-id=42e01f)/i;
 
 /**
  * One RTCPeerConnection to the SFU: own tracks are sent, and reusable receive slots carry whom the server puts
@@ -97,7 +101,8 @@ export class SlotConnection extends Emitter<SlotConnectionEvents> {
 
   /** Makes room for this many other participants, with a new offer if there is too little. */
   async growTo(participants: number): Promise<void> {
-    const wanted = Math.min(participants, MAX_SLOT_PAIRS);
+    if (participants <= this.#slotPairs) return;
+    const wanted = Math.min(Math.ceil(participants / GROWTH_PAIRS) * GROWTH_PAIRS, MAX_SLOT_PAIRS);
     if (wanted <= this.#slotPairs) return;
     this.#addSlots(wanted - this.#slotPairs);
     await this.#offer();
@@ -196,6 +201,9 @@ export class SlotConnection extends Emitter<SlotConnectionEvents> {
 
 function preferCodecs(transceiver: RTCRtpTransceiver, kind: TrackKind): void {
   const { codecs = [] } = globalThis.RTCRtpReceiver?.getCapabilities?.(kind) ?? {};
-  const wanted = codecs.filter(({ mimeType }) => CODECS.has(mimeType.toLowerCase()));
+  const wanted = codecs.filter(
+    ({ mimeType, sdpFmtpLine = '' }) =>
+      CODECS.has(mimeType.toLowerCase()) && (mimeType !== 'video/H264' || H264_FOR_ALL.test(sdpFmtpLine)),
+  );
   if (wanted.length > 0) transceiver.setCodecPreferences?.(wanted);
 }

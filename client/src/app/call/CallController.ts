@@ -35,6 +35,8 @@ export interface CallSnapshot {
   failure: unknown;
 }
 
+/** Why a seat ended that another window of the same person took over. */
+const REPLACED = 'REPLACED';
 /** Chat lines kept on the page. */
 const MAX_CHAT_LINES = 500;
 
@@ -168,9 +170,13 @@ export class CallController {
     }
   }
 
-  /** The page is left: the call is over for this person. */
+  /** The page is left: the call is over for this person; nobody is rung for somebody who went away. */
   dispose(): void {
     this.#disposed = true;
+    if (this.#call.fan.userId === this.#myId && this.#call.state === 'REQUESTED' && !this.#joining) {
+      // Not heard, the ring ends by itself within its minute.
+      this.#api.endCall(this.#call.callId).catch((): void => undefined);
+    }
     this.#client.leave();
     this.#camera.stopCamera();
     this.#listeners.clear();
@@ -193,10 +199,13 @@ export class CallController {
     this.#client.on('connection', (connection) => this.#followConnection(connection));
     this.#client.onRemoteStream = () => this.#update({ remotePresent: true });
     this.#client.on('streamRemoved', () => this.#update({ remotePresent: false }));
-    this.#client.on('session', (session) => this.#update({ session, sessionAt: Date.now() }));
+    this.#client.on('session', (session) => this.#followSession(session));
     this.#client.on('lowBalance', ({ secondsLeft }) =>
       this.#update({ lowUntil: Date.now() + secondsLeft * 1000 }),
     );
+    this.#client.on('terminated', ({ reason }) => {
+      if (reason === REPLACED) this.#update({ ending: 'This call goes on in another window.' });
+    });
     this.#client.on('lost', (failure) => this.#update({ failure }));
     this.#client.on('chat', ({ from, text }) => {
       const mine = from === this.#myId;
@@ -206,6 +215,12 @@ export class CallController {
         unread: mine ? this.#snapshot.unread : this.#snapshot.unread + 1,
       });
     });
+  }
+
+  #followSession(session: PaidSession): void {
+    const before = this.#snapshot.session?.balanceMinor ?? null;
+    const toppedUp = before !== null && session.balanceMinor !== null && session.balanceMinor > before;
+    this.#update({ session, sessionAt: Date.now(), ...(toppedUp && { lowUntil: null }) });
   }
 
   /** While the network is gone no time is billed, so none is counted here: the server says later what it was. */

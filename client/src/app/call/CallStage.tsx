@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
+import { Link } from 'wouter';
 import type { Call } from '@/api/schemas';
 import { ErrorNote } from '../components/ErrorNote';
 import { Portrait } from '../components/Portrait';
@@ -103,8 +104,9 @@ function waitingText(snapshot: CallSnapshot, other: string): string | null {
 
 function Ending({ message }: { message: string }) {
   return (
-    <div className="ending" role="alert">
-      <p>{message}</p>
+    <div className="ending">
+      <p role="alert">{message}</p>
+      <Link href="/models">Back to the models</Link>
     </div>
   );
 }

@@ -1,10 +1,13 @@
 import { useLocation } from 'wouter';
+import { ApiError } from '@/api/problem';
 import { formatMoney } from '@/money/money';
 import { useLive } from '../state/live';
 import { useSession } from '../state/session';
 import { useAction } from '../state/useLoad';
 import { useNow } from '../state/useNow';
-import { ErrorNote } from './ErrorNote';
+import { useAnnounce } from './Announcer';
+import { describeError } from './ErrorNote';
+
 import { Icon } from './Icon';
 import { Portrait } from './Portrait';
 import { Sheet } from './Sheet';
@@ -14,11 +17,15 @@ export function IncomingCall() {
   const { api } = useSession();
   const { incoming, settleIncoming, online } = useLive();
   const [location, navigate] = useLocation();
+  const announce = useAnnounce();
   const now = useNow(250, incoming.length > 0);
   const accept = useAction(async (callId: string) => {
     try {
       await api.acceptCall(callId);
       navigate(`/call/${callId}`);
+    } catch (error) {
+      // Told at the edge of the page: the sheet of this request is gone.
+      announce(acceptFailure(error), 'bad');
     } finally {
       settleIncoming(callId);
     }
@@ -47,7 +54,6 @@ export function IncomingCall() {
           )}
           {secondsLeft !== null && <span>rings for {secondsLeft} s</span>}
         </p>
-        {accept.error !== null && <ErrorNote error={accept.error} />}
         <div className="incoming-actions">
           <button
             type="button"
@@ -71,4 +77,9 @@ export function IncomingCall() {
       </div>
     </Sheet>
   );
+}
+
+function acceptFailure(error: unknown): string {
+  const broke = error instanceof ApiError && error.code === 'payment_required';
+  return broke ? 'The fan cannot pay for this call any more.' : describeError(error);
 }

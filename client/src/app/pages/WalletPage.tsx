@@ -49,12 +49,7 @@ export function WalletPage() {
 
 const TITLE_BY_KIND: Readonly<Record<string, string>> = {
   top_up: 'Added by card',
-  post: 'Private call',
   call: 'Private call',
-  charge: 'Private call',
-  fee: 'Private call, service fee',
-  refund: 'Refund',
-  tip: 'Tip',
 };
 
 /** All movements, newest first, a page at a time. `newest` changes whenever there may be a new one. */
