@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use curtaincall_sfu::engine::{Config, Engine as Sfu};
+use curtaincall_sfu::engine::Engine as Sfu;
 use curtaincall_sfu::error::SfuError;
+use curtaincall_sfu::launch::Config;
 use curtaincall_sfu::lease::Terms;
 use curtaincall_sfu::units::{Epoch, EventNumber, GrantSeq, LeaseId, RoomId, UserId};
 use pyo3::prelude::*;

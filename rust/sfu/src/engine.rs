@@ -1,24 +1,21 @@
 //! Shards on threads, and the one door to them. Safe to call from any thread; only [`Engine::offer`] waits.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use str0m::config::DtlsCert;
 use str0m::crypto::from_feature_flags;
 
 use crate::command::{Command, Renegotiated, Reply, Transport};
-use crate::driver::{Driver, Published, Status};
+use crate::driver::Status;
 use crate::error::SfuError;
 use crate::event_log::EventLog;
+use crate::launch::{Config, ShardHandle, start_shard};
 use crate::lease::Terms;
-use crate::mailbox::Mailbox;
 use crate::sdp::{Offer, build_session, lines, mids};
-use crate::shard::Shard;
-use crate::system::{anchor_clock, enlarge_buffers, own_addresses};
+use crate::system::anchor_clock;
 use crate::units::{ClockAnchor, LeaseId, RoomId, UserId};
 
 /// Rooms per engine.
@@ -29,27 +26,6 @@ const MAX_LEASES_PER_ROOM: usize = 4_096;
 
 /// How long a shard may take to answer an offer before it counts as hanging.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// How an engine is set up.
-#[derive(Clone, Debug)]
-pub struct Config {
-    pub bind_ip: IpAddr,
-    /// Where clients reach us: one candidate each. Empty for `bind_ip`, or for this machine's own addresses if that is
-    /// unspecified.
-    pub public_ips: Vec<IpAddr>,
-    /// Shard i binds this + i; 0 for any free ports.
-    pub base_port: u16,
-    pub shards: usize,
-    pub max_seats_per_room: usize,
-}
-
-struct ShardHandle {
-    mailbox: Arc<Mailbox>,
-    status: Arc<Published>,
-    candidates: Vec<SocketAddr>,
-    port: u16,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
 
 /// What the door needs to know of a room in order to refuse at once.
 struct RoomEntry {
@@ -284,17 +260,7 @@ impl Engine {
         for shard in &self.shards {
             shard.mailbox.close();
         }
-        for shard in &self.shards {
-            if let Some(thread) = shard
-                .thread
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take()
-            {
-                // A thread that panicked has stopped too.
-                let _ = thread.join();
-            }
-        }
+        self.shards.iter().for_each(ShardHandle::join);
     }
 
     fn ask<T>(
@@ -349,65 +315,4 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn start_shard(
-    config: &Config,
-    index: usize,
-    events: &Arc<EventLog>,
-) -> Result<ShardHandle, SfuError> {
-    let unavailable = |what| move |_: std::io::Error| SfuError::Unavailable(what);
-    let port = match config.base_port {
-        0 => 0,
-        base => u16::try_from(index)
-            .ok()
-            .and_then(|index| base.checked_add(index))
-            .ok_or(SfuError::Unavailable("the media ports run out"))?,
-    };
-    let socket = UdpSocket::bind((config.bind_ip, port))
-        .map_err(unavailable("the media port cannot be bound"))?;
-    socket
-        .set_nonblocking(true)
-        .map_err(unavailable("the socket cannot be set up"))?;
-    enlarge_buffers(&socket);
-    let port = socket
-        .local_addr()
-        .map_err(unavailable("the socket has no address"))?
-        .port();
-    let ips = match config.public_ips.as_slice() {
-        [] if config.bind_ip.is_unspecified() => own_addresses(),
-        [] => vec![config.bind_ip],
-        given => given.to_vec(),
-    };
-    let candidates: Vec<_> = ips
-        .into_iter()
-        .map(|ip| SocketAddr::new(ip, port))
-        .collect();
-    let mailbox = Arc::new(Mailbox::new().map_err(unavailable("no eventfd"))?);
-    let status = Arc::new(Published::default());
-    let driver = Driver {
-        shard: Shard::new(Instant::now(), candidates.clone()),
-        socket,
-        mailbox: Arc::clone(&mailbox),
-        events: Arc::clone(events),
-        status: Arc::clone(&status),
-    };
-    let closes = Arc::clone(&mailbox);
-    let thread = std::thread::Builder::new()
-        .name(format!("sfu-{index}"))
-        .spawn(move || {
-            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| driver.run()));
-            // A shard that panicked serves nobody: its leases are gone with it, and callers must know.
-            if ended.is_err() {
-                closes.close();
-            }
-        })
-        .map_err(unavailable("no thread"))?;
-    Ok(ShardHandle {
-        mailbox,
-        status,
-        candidates,
-        port,
-        thread: Mutex::new(Some(thread)),
-    })
 }

@@ -3,6 +3,7 @@
 //! [`shard::Shard`] is the core, without a clock, a socket or a thread; [`engine::Engine`] runs shards on threads, each
 //! behind one UDP port. Nothing here knows Python.
 
+pub mod capture;
 pub mod command;
 pub mod consent;
 pub mod driver;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod event_log;
 pub mod keyframes;
+pub mod launch;
 pub mod layers;
 pub mod lease;
 pub mod mailbox;

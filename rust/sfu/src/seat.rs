@@ -8,6 +8,7 @@ use str0m::format::{CodecConfig, PayloadParams};
 use str0m::media::{Frequency, MediaKind, Mid, Pt, Rid};
 use str0m::rtp::Ssrc;
 
+use crate::capture::CaptureClock;
 use crate::consent::Consent;
 use crate::event::SourceName;
 use crate::keyframes::Debounce;
@@ -67,6 +68,7 @@ pub struct Link {
     pub known: Known,
     pub fingerprint: String,
     pub consent: Consent,
+    pub capture: CaptureClock,
     /// Where we are reached, as the session knows it.
     pub local: SocketAddr,
     /// DTLS is done and the other side is there: as last reported.
@@ -157,6 +159,7 @@ impl Link {
             known: Known::default(),
             fingerprint,
             consent: Consent::new(now),
+            capture: CaptureClock::default(),
             local,
             connected: false,
             established: false,

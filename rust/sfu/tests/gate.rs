@@ -7,7 +7,8 @@
 
 mod common;
 
-use common::{FRAME, World, is_keyframe, lease, ms, room, user};
+use common::client::is_keyframe;
+use common::{FRAME, World, lease, ms, room, user};
 use curtaincall_sfu::command::Command;
 use curtaincall_sfu::event::What;
 use curtaincall_sfu::lease::Cause;

@@ -7,7 +7,8 @@
 
 mod common;
 
-use common::{FRAME, World, is_keyframe, ms, picture_id, room, user};
+use common::client::{is_keyframe, picture_id};
+use common::{FRAME, World, ms, room, user};
 use curtaincall_sfu::command::Command;
 use curtaincall_sfu::event::SourceName;
 use str0m::media::MediaKind;
@@ -286,7 +287,7 @@ fn a_seat_that_may_not_publish_is_seen_by_nobody() {
     };
     world.tell(mute);
     let address = "10.0.1.9:5000".parse().unwrap();
-    let client = common::Client::new("mute", address, world.now);
+    let client = common::client::Client::new("mute", address, world.now);
     world.clients.push(client);
     world.offer_with(1, true, 1, None).unwrap();
     world.run(ms(500));
@@ -324,7 +325,7 @@ fn seats_under_different_leases_do_not_share_them() {
         lease: other,
         may_publish: true,
     });
-    let client = common::Client::new("star", "10.0.1.9:5000".parse().unwrap(), world.now);
+    let client = common::client::Client::new("star", "10.0.1.9:5000".parse().unwrap(), world.now);
     world.clients.push(client);
     world.offer_with(STAR, true, 1, None).unwrap();
     world.run(ms(500));

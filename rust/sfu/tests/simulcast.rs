@@ -7,7 +7,8 @@
 
 mod common;
 
-use common::{FRAME, World, is_keyframe, ms, picture_id};
+use common::client::{is_keyframe, picture_id};
+use common::{FRAME, World, ms};
 use std::time::Duration;
 use str0m::media::Rid;
 

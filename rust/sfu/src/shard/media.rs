@@ -1,10 +1,13 @@
 //! The way of a media packet: lease of the sender, fan-out, lease of the receiver, rewriting.
 
+use std::time::Instant;
+
 use str0m::format::Codec;
 use str0m::media::MediaKind;
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
 
 use super::{MAX_PAYLOAD, Shard};
+use crate::capture::Report;
 use crate::keyframes::starts_keyframe;
 use crate::layers;
 use crate::rewrite::{Numbers, PictureIds, StreamTag};
@@ -13,6 +16,7 @@ use crate::seat::{SeatKey, SourceId, Subscriber};
 /// A packet on its way to subscribers, with what all of them need to know.
 struct Arrived {
     packet: RtpPacket,
+    captured_at: Instant,
     tag: StreamTag,
     numbers: Numbers,
     vp8: Option<Vp8Descriptor>,
@@ -53,6 +57,7 @@ impl Shard {
         else {
             return;
         };
+        let captured_at = self.captured_at(source, &packet);
         let vp8 = (codec == Codec::Vp8)
             .then(|| Vp8Descriptor::parse(&packet.payload).ok())
             .flatten();
@@ -68,12 +73,37 @@ impl Shard {
             source,
             &Arrived {
                 packet,
+                captured_at,
                 tag,
                 numbers,
                 vp8,
                 may_start: starts && is_active,
             },
         );
+    }
+
+    /// When a packet was captured, as far as its publisher has told.
+    fn captured_at(&mut self, source: SourceId, packet: &RtpPacket) -> Instant {
+        let now = self.now;
+        let Some(info) = packet.last_sender_info else {
+            return now;
+        };
+        let Some(params) = self.track(source).and_then(|track| track.params) else {
+            return now;
+        };
+        let report = Report {
+            wall_clock: info.ntp_time,
+            timestamp: info.rtp_time.numer() as u32,
+        };
+        let link = self
+            .seats
+            .get_mut(source.seat)
+            .and_then(|seat| seat.link.as_mut());
+        link.map_or(now, |link| {
+            let clock_rate = params.spec().clock_rate;
+            link.capture
+                .captured_at(now, report, packet.header.timestamp, clock_rate)
+        })
     }
 
     /// The codec of a packet. If the publisher changed it, slots are found anew.
@@ -169,7 +199,7 @@ impl Shard {
             pt,
             numbers.seq.into(),
             numbers.timestamp,
-            now,
+            arrived.captured_at,
             arrived.packet.payload.clone(),
         )
         .marker(header.marker)

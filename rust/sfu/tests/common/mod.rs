@@ -13,20 +13,21 @@ use std::time::{Duration, Instant};
 
 use curtaincall_sfu::command::{Command, Renegotiated, Transport};
 use curtaincall_sfu::error::SfuError;
-use curtaincall_sfu::event::{Event, SlotState, What};
-use curtaincall_sfu::lease::{Cause, Ended, Terms};
+use curtaincall_sfu::event::Event;
+use curtaincall_sfu::lease::Terms;
 use curtaincall_sfu::sdp::{Offer, build_session, lines, mids};
 use curtaincall_sfu::shard::{Gate, Input, Outgoing, Output, Shard};
 use curtaincall_sfu::units::{Epoch, GrantSeq, LeaseId, RoomId, UserId};
+use str0m::Input as PeerInput;
 use str0m::change::SdpAnswer;
 use str0m::config::DtlsCert;
 use str0m::crypto::from_feature_flags;
-use str0m::media::{
-    Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer,
-};
-use str0m::net::{Protocol, Receive};
-use str0m::rtp::{RtpPacket, RtpWrite};
-use str0m::{Candidate, Event as PeerEvent, Input as PeerInput, Output as PeerOutput, Rtc};
+use str0m::media::{Direction, MediaKind, Simulcast, SimulcastLayer};
+
+pub mod client;
+mod observe;
+
+use client::Client;
 
 pub const ROOM: &str = "room";
 pub const LEASE: &str = "lease";
@@ -46,32 +47,6 @@ struct InFlight {
     from: SocketAddr,
     to: SocketAddr,
     bytes: Vec<u8>,
-}
-
-/// What a client received.
-#[derive(Clone, Debug)]
-pub struct Received {
-    pub at: Instant,
-    pub mid: Mid,
-    pub seq: u64,
-    pub timestamp: u32,
-    pub pt: Pt,
-    pub payload: Vec<u8>,
-}
-
-/// A full WebRTC client.
-pub struct Client {
-    pub user: UserId,
-    pub address: SocketAddr,
-    pub rtc: Rtc,
-    pub received: Vec<Received>,
-    pub keyframes_wanted: Vec<(Instant, Option<Rid>)>,
-    pub video: Option<Mid>,
-    pub audio: Option<Mid>,
-    /// Its network is gone.
-    pub dark: bool,
-    next_seq: std::collections::HashMap<(Mid, Option<Rid>), u64>,
-    deadline: Instant,
 }
 
 /// The shard, its clients and the wires between them.
@@ -432,257 +407,4 @@ impl World {
             }
         }
     }
-
-    /// Ends of the lease so far.
-    pub fn ends(&self) -> Vec<Ended> {
-        let ended = |event: &Event| match &event.what {
-            What::LeaseEnded { ended, .. } => Some(*ended),
-            _ => None,
-        };
-        self.events.iter().filter_map(ended).collect()
-    }
-
-    pub fn causes(&self) -> Vec<Cause> {
-        self.ends().iter().map(|ended| ended.cause).collect()
-    }
-
-    /// The newest reading of the meter.
-    pub fn meter(&self) -> Option<(Duration, bool)> {
-        self.events
-            .iter()
-            .rev()
-            .find_map(|event| match &event.what {
-                What::MeterRead {
-                    billable, running, ..
-                } => Some((*billable, *running)),
-                _ => None,
-            })
-    }
-
-    /// The newest list of a user's slots.
-    pub fn slots(&self, name: &str) -> Vec<SlotState> {
-        let of_user = |event: &Event| match &event.what {
-            What::TracksChanged { user, slots } if user.as_str() == name => Some(slots.clone()),
-            _ => None,
-        };
-        self.events
-            .iter()
-            .rev()
-            .find_map(of_user)
-            .unwrap_or_default()
-    }
-
-    /// Whose track is on each slot of a kind, in order.
-    pub fn seen_by(&self, name: &str, kind: MediaKind) -> Vec<Option<String>> {
-        let slots = self
-            .slots(name)
-            .into_iter()
-            .filter(|slot| slot.kind == kind);
-        slots
-            .map(|slot| slot.from.map(|(user, _)| user.as_str().to_owned()))
-            .collect()
-    }
-
-    pub fn transport_states(&self, name: &str) -> Vec<bool> {
-        let of_user = |event: &Event| match &event.what {
-            What::TransportChanged { user, connected } if user.as_str() == name => Some(*connected),
-            _ => None,
-        };
-        self.events.iter().filter_map(of_user).collect()
-    }
-
-    /// Moments at which media left for a client.
-    pub fn media_sent_to(&self, client: usize) -> Vec<Instant> {
-        let address = self.clients[client].address;
-        let is_media = |gate: &Gate| matches!(gate, Gate::Media { .. });
-        self.sent
-            .iter()
-            .filter(|(_, to, gate)| *to == address && is_media(gate))
-            .map(|(at, _, _)| *at)
-            .collect()
-    }
-
-    pub fn since_start(&self, at: Instant) -> Duration {
-        at.saturating_duration_since(self.began)
-    }
-}
-
-impl Client {
-    pub fn new(name: &str, address: SocketAddr, now: Instant) -> Self {
-        let mut rtc = Rtc::builder()
-            .set_rtp_mode(true)
-            .clear_codecs()
-            .enable_opus(true, false)
-            .enable_vp8(true)
-            .build(now);
-        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
-        Self {
-            user: user(name),
-            address,
-            rtc,
-            received: Vec::new(),
-            keyframes_wanted: Vec::new(),
-            video: None,
-            audio: None,
-            dark: false,
-            next_seq: Default::default(),
-            deadline: now,
-        }
-    }
-
-    fn rtc_now(&self) -> Instant {
-        self.deadline.min(Instant::now())
-    }
-
-    /// One outgoing datagram, if there is one.
-    fn poll(&mut self, now: Instant) -> Option<(SocketAddr, Vec<u8>)> {
-        loop {
-            match self.rtc.poll_output().unwrap() {
-                PeerOutput::Timeout(deadline) => {
-                    self.deadline = deadline.max(now + Duration::from_micros(100));
-                    return None;
-                }
-                PeerOutput::Transmit(transmit) => {
-                    return Some((transmit.destination, transmit.contents.to_vec()));
-                }
-                PeerOutput::Event(PeerEvent::RtpPacket(packet)) => self.note(now, &packet),
-                PeerOutput::Event(PeerEvent::KeyframeRequest(request)) => {
-                    self.keyframes_wanted.push((now, request.rid));
-                }
-                PeerOutput::Event(_) => {}
-            }
-        }
-    }
-
-    fn note(&mut self, at: Instant, packet: &RtpPacket) {
-        let mid = self
-            .rtc
-            .direct_api()
-            .stream_rx(&packet.header.ssrc)
-            .unwrap()
-            .mid();
-        self.received.push(Received {
-            at,
-            mid,
-            seq: *packet.seq_no,
-            timestamp: packet.header.timestamp,
-            pt: packet.header.payload_type,
-            payload: packet.payload.to_vec(),
-        });
-    }
-
-    fn receive(&mut self, now: Instant, bytes: &[u8]) {
-        if self.dark {
-            return;
-        }
-        let receive = Receive::new(Protocol::Udp, shard_address(), self.address, bytes).unwrap();
-        self.rtc
-            .handle_input(PeerInput::Receive(now, receive))
-            .unwrap();
-    }
-
-    pub fn send_video(&mut self, now: Instant, rid: Option<Rid>, keyframe: bool, size: usize) {
-        let Some(mid) = self.video else { return };
-        let seq = self.take_seq(mid, rid);
-        let mut payload = vp8_payload(seq as u16, keyframe);
-        payload.resize(payload.len().max(size), 0);
-        self.send(now, mid, rid, seq, (seq * 3_000) as u32, payload);
-    }
-
-    pub fn send_audio(&mut self, now: Instant) {
-        let Some(mid) = self.audio else { return };
-        let seq = self.take_seq(mid, None);
-        self.send(
-            now,
-            mid,
-            None,
-            seq,
-            (seq * 1_584) as u32,
-            vec![0x78, seq as u8],
-        );
-    }
-
-    fn take_seq(&mut self, mid: Mid, rid: Option<Rid>) -> u64 {
-        let next = self.next_seq.entry((mid, rid)).or_insert(1_000);
-        *next += 1;
-        *next
-    }
-
-    /// Send a packet whose numbers were chosen elsewhere.
-    pub fn send(
-        &mut self,
-        now: Instant,
-        mid: Mid,
-        rid: Option<Rid>,
-        seq: u64,
-        timestamp: u32,
-        payload: Vec<u8>,
-    ) {
-        let Some(pt) = self
-            .rtc
-            .media(mid)
-            .and_then(|media| media.remote_pts().first().copied())
-        else {
-            return;
-        };
-        let is_video = Some(mid) == self.video;
-        let mut api = self.rtc.direct_api();
-        let stream = api.stream_tx_by_mid(mid, rid).unwrap();
-        stream.write_rtp(
-            RtpWrite::new(pt, seq.into(), timestamp, now, payload)
-                .marker(is_video)
-                .nackable(is_video),
-        );
-        self.rtc.handle_input(PeerInput::Timeout(now)).unwrap();
-        self.deadline = now;
-    }
-
-    /// Ask for a keyframe on everything received.
-    pub fn request_keyframes(&mut self, now: Instant) {
-        let mids: std::collections::BTreeSet<_> =
-            self.received.iter().map(|received| received.mid).collect();
-        for mid in mids {
-            if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
-                stream.request_keyframe(KeyframeRequestKind::Pli);
-            }
-        }
-        self.rtc.handle_input(PeerInput::Timeout(now)).unwrap();
-        self.deadline = now;
-    }
-
-    pub fn video_received(&self) -> Vec<&Received> {
-        self.received
-            .iter()
-            .filter(|received| received.payload.len() > 2)
-            .collect()
-    }
-
-    pub fn audio_received(&self) -> Vec<&Received> {
-        self.received
-            .iter()
-            .filter(|received| received.payload.len() == 2)
-            .collect()
-    }
-}
-
-/// A VP8 payload of one packet (RFC 7741): descriptor with a long picture id, then a frame header.
-pub fn vp8_payload(picture_id: u16, keyframe: bool) -> Vec<u8> {
-    let header = if keyframe { 0x10 } else { 0x11 };
-    vec![
-        0x90,
-        0x80,
-        0x80 | (picture_id >> 8) as u8 & 0x7f,
-        picture_id as u8,
-        header,
-        2,
-        0,
-    ]
-}
-
-pub fn is_keyframe(payload: &[u8]) -> bool {
-    payload.get(4).is_some_and(|header| header & 1 == 0)
-}
-
-pub fn picture_id(payload: &[u8]) -> u16 {
-    u16::from_be_bytes([payload[2] & 0x7f, payload[3]])
 }
