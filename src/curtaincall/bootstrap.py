@@ -90,9 +90,17 @@ class App:
         await services.charging.start()
         await services.accounts.start()
         await services.rooms.start()
-        self._pumping = asyncio.create_task(self._pump.run(), name="media-events")
+        self._pumping = asyncio.create_task(self._media_events(), name="media-events")
         self._leases.start()
         log.info("started", extra={"demo": self.settings.demo})
+
+    async def _media_events(self) -> None:
+        """Carry media events up for as long as the app runs. Without them nobody knows what is delivered."""
+        try:
+            await self._pump.run()
+        except Exception:
+            log.critical("media_events_stopped", exc_info=True)
+            await self._leases.stop()  # and so everything goes dark: that is what failing closed means
 
     async def end_calls(self) -> None:
         """End and settle every live call, then say goodbye to whoever is still connected.
@@ -194,6 +202,10 @@ def charging_settings(settings: Settings) -> ChargingSettings:
         default_minimum_ms=figures.default_minimum_ms,
         quota=QuotaRules(first_hold_ms=figures.first_hold_ms, slice_ms=figures.slice_ms),
         lease_ms=figures.lease_ms,
+        ask_early_ms=figures.ask_early_ms,
+        ring_ms=figures.ring_ms,
+        connect_ms=figures.connect_ms,
+        pause_ms=figures.pause_ms,
     )
 
 

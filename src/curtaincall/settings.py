@@ -60,6 +60,8 @@ class ServerSettings(_Branch):
     trusted_proxies: tuple[str, ...] = ()
     """Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     max_body_bytes: int = Field(default=64 * 1024, ge=1024)
+    max_connections: int = Field(default=10_000, ge=10)
+    """HTTP and WebSocket connections at a time; more are answered 503."""
     shutdown_timeout_s: int = Field(default=10, ge=1, le=120)
     """Longest time a graceful stop may take, settlement of live calls included."""
 
@@ -105,7 +107,7 @@ class LimitsSettings(_Branch):
     join_per_user: Rate = "10/minute"
     join_per_address: Rate = "60/minute"
     login_per_account: Rate = "10/minute"
-    register_per_address: Rate = "20/minute"
+    register_per_address: Rate = "120/minute"
     messages_per_connection: Rate = "200/10 seconds"
 
     def relaxed(self) -> "LimitsSettings":
@@ -127,6 +129,11 @@ class ChargingSettings(_Branch):
     default_increment_ms: int = Field(default=1000, ge=1)
     first_hold_ms: int = Field(default=60_000, ge=10_000)
     slice_ms: int = Field(default=30_000, ge=1000)
+    ask_early_ms: int = Field(default=15_000, ge=1000)
+    """A renewal is asked for when no more than this is left of the grant."""
+    ring_ms: int = Field(default=60_000, ge=1000)
+    connect_ms: int = Field(default=30_000, ge=1000)
+    pause_ms: int = Field(default=30_000, ge=1000)
     lease_ms: int = Field(default=5000, ge=500, le=5000)
     renew_every_ms: int = Field(default=2000, ge=200, le=4000)
 

@@ -17,6 +17,7 @@ from curtaincall.cli.certificate import certificate
 from curtaincall.cli.seed import seed
 from curtaincall.observability import logs
 from curtaincall.settings import Settings
+from curtaincall.transports.rest.protocol import BoundedHeads
 from curtaincall.transports.ws.protocol import MAX_MESSAGE_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S, SignalingProtocol
 
 BACKLOG: Final = 1024
@@ -90,7 +91,7 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi,
         loop="none",
-        http="httptools",
+        http=BoundedHeads,
         ws=SignalingProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=PING_INTERVAL_S,
@@ -102,6 +103,7 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(server.trusted_proxies),
         forwarded_allow_ips=list(server.trusted_proxies),
+        limit_concurrency=server.max_connections,
         timeout_graceful_shutdown=GOODBYE_S,
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,

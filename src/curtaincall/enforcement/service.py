@@ -67,11 +67,13 @@ class PaymentEnforcementService:
         """The open lines of a room by user; a copy."""
         return dict(self._connections.get(room_id, {}))
 
-    async def handle_payment_failure(self, room_id: str, user_id: str, reason: EndReason) -> None:
+    async def handle_payment_failure(self, room_id: str, user_id: str, reason: EndReason | str) -> None:
         """End a user's stream. In a private call that ends the call for both; a conference goes on without them.
 
-        Idempotent: the first reason stands. Returns when it is recorded. Raises RoomUnknown, SeatUnknown.
+        `reason` may be the spec's text ("PAYMENT_FAILED"). Idempotent: the first reason stands. Returns when it is
+        recorded. Raises RoomUnknown, SeatUnknown; ValueError for a reason that is none.
         """
+        reason = EndReason(reason)
         room = self._rooms.in_memory(room_id) or await self._rooms.room(room_id)
         if not room.ever_had(user_id):
             raise SeatUnknown("This user never was in that room.")

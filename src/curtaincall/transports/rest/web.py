@@ -22,7 +22,7 @@ def router(root: Path) -> APIRouter:
     # Listed once: only what is on this list is ever opened, so no path from outside reaches the file system.
     known = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_file()} if root.is_dir() else {}
 
-    @routes.get("/{path:path}")
+    @routes.api_route("/{path:path}", methods=["GET", "HEAD"])
     async def page(path: str) -> Response:
         if path in known and path != "index.html":
             caching = FOREVER if path.startswith("assets/") else "no-cache"

@@ -1,6 +1,7 @@
 """The two WebSocket endpoints, as functions for the router."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -12,6 +13,8 @@ from curtaincall.transports.services import Services
 from curtaincall.transports.ws.connection import SocketConnection
 from curtaincall.transports.ws.events import EventsHub, EventsSession
 from curtaincall.transports.ws.session import SignalingSession
+
+log = logging.getLogger(__name__)
 
 GOODBYE_S: Final = 1.0
 """How long a slow reader may take to hear that the server stops."""
@@ -50,6 +53,10 @@ class Endpoints:
             self._open.add(connection)
             try:
                 async with connection.open():
-                    yield connection
+                    try:
+                        yield connection
+                    except Exception:
+                        log.exception("socket_failed", extra={"endpoint": endpoint})
+                        connection.refuse(TransportError("internal", "Something went wrong on our side."))
             finally:
                 self._open.discard(connection)
