@@ -218,11 +218,13 @@ class Visitor:
 
 
 @asynccontextmanager
-async def browser_at(playwright: Playwright, url: str, viewport: ViewportSize = DESKTOP) -> AsyncIterator[Visitor]:
-    """A browser of one's own, with one page of the app."""
+async def browser_at(
+    playwright: Playwright, url: str, viewport: ViewportSize = DESKTOP, *, bypass_csp: bool = False
+) -> AsyncIterator[Visitor]:
+    """A browser of one's own, with one page of the app. `bypass_csp` lets a test put scripts into the page."""
     browser: Browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
     try:
-        context = await browser.new_context(viewport=viewport, locale="en-GB")
+        context = await browser.new_context(viewport=viewport, locale="en-GB", bypass_csp=bypass_csp)
         context.set_default_timeout(PAGE_TIMEOUT_MS)
         yield Visitor(await context.new_page(), url)
     finally:

@@ -1,4 +1,4 @@
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { Redirect, Route, Switch, useLocation } from 'wouter';
 import { Announcer } from './components/Announcer';
 import { Frame } from './components/Frame';
@@ -26,10 +26,13 @@ function Pages() {
   const { me } = useSession();
   const [location] = useLocation();
 
+  const shown = useRef(location);
   useEffect(() => {
-    // A new page begins at its top; `location` is what makes it a new one.
-    void location;
+    if (shown.current === location) return;
+    shown.current = location;
+    // A new page begins at its top, for the eye and for the keyboard.
     window.scrollTo(0, 0);
+    document.getElementById('main')?.focus({ preventScroll: true });
   }, [location]);
 
   if (me === undefined) return <div className="splash" role="status" aria-label="Loading" />;

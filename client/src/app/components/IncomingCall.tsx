@@ -5,6 +5,8 @@ import { useLive } from '../state/live';
 import { useSession } from '../state/session';
 import { useAction } from '../state/useLoad';
 import { useNow } from '../state/useNow';
+import { useRingtone } from '../state/useRingtone';
+import { useTitle } from '../state/useTitle';
 import { useAnnounce } from './Announcer';
 import { describeError } from './ErrorNote';
 
@@ -35,9 +37,13 @@ export function IncomingCall() {
     await api.declineCall(callId);
   });
 
-  const request = incoming.find(({ expiresAt }) => expiresAt === null || expiresAt > now);
   // Somebody in a call is busy; who went offline is not rung.
-  if (request === undefined || !online || location.startsWith('/call/')) return null;
+  const ready = online && !location.startsWith('/call/');
+  const request = incoming.find(({ expiresAt }) => ready && (expiresAt === null || expiresAt > now));
+  useTitle(request === undefined ? null : `${request.fanName} is calling`);
+  useRingtone(request !== undefined);
+
+  if (request === undefined) return null;
   const secondsLeft =
     request.expiresAt === null ? null : Math.max(0, Math.ceil((request.expiresAt - now) / 1000));
   const busy = accept.busy || decline.busy;

@@ -8,6 +8,7 @@ import { useCall, useCallController, useCallSnapshot } from '../call/useCall';
 import { ErrorNote } from '../components/ErrorNote';
 import { rememberLastCall } from '../state/lastCall';
 import { useSession } from '../state/session';
+import { useTitle } from '../state/useTitle';
 
 /** States before anybody can join, and after nobody can. The ones between are live. */
 const RINGING: ReadonlySet<string> = new Set(['REQUESTED', 'AUTHORIZING']);
@@ -44,6 +45,7 @@ function CallOf({ call, me }: { call: Call; me: Me }) {
 
 function CallWith({ call, me, controller }: { call: Call; me: Me; controller: CallController }) {
   const { connection, ending } = useCallSnapshot(controller);
+  useTitle(`Call with ${call.fan.userId === me.userId ? call.creator.displayName : call.fan.displayName}`);
   const isFan = call.fan.userId === me.userId;
   const ringing = RINGING.has(call.state);
   const over = OVER.has(call.state) || call.state === 'ENDING';

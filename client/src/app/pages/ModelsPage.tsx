@@ -13,9 +13,11 @@ import { TopUp } from '../components/TopUp';
 import { useLive } from '../state/live';
 import { useSession } from '../state/session';
 import { useAction, useLoad } from '../state/useLoad';
+import { useTitle } from '../state/useTitle';
 
 /** Who can be called, and for how much. */
 export function ModelsPage() {
+  useTitle('Models');
   const { api, me } = useSession();
   const { presence, epoch } = useLive();
   const [onlyOnline, setOnlyOnline] = useState(false);

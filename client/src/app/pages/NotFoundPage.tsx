@@ -1,6 +1,8 @@
 import { Link } from 'wouter';
+import { useTitle } from '../state/useTitle';
 
 export function NotFoundPage() {
+  useTitle('Not found');
   return (
     <div className="empty">
       <p className="empty-figure" aria-hidden="true">

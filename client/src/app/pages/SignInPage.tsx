@@ -1,13 +1,15 @@
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, type KeyboardEvent, useState } from 'react';
 import { ErrorNote } from '../components/ErrorNote';
 import { Wordmark } from '../components/Wordmark';
 import { useSession } from '../state/session';
 import { useAction } from '../state/useLoad';
+import { useTitle } from '../state/useTitle';
 
 type Mode = 'sign-in' | 'register';
 
 /** What visitors see first: what this is, and the way in. */
 export function SignInPage() {
+  useTitle('Sign in');
   const [mode, setMode] = useState<Mode>(location.pathname === '/register' ? 'register' : 'sign-in');
   return (
     <div className="welcome">
@@ -26,22 +28,36 @@ export function SignInPage() {
         </div>
       </section>
       <main className="welcome-door">
-        <div className="segmented" role="tablist" aria-label="Sign in or register">
+        <div className="segmented" role="tablist" aria-label="Sign in or register" onKeyDown={chooseByArrow}>
           <ModeTab mode="sign-in" current={mode} choose={setMode} label="Sign in" />
           <ModeTab mode="register" current={mode} choose={setMode} label="Create account" />
         </div>
-        {mode === 'sign-in' ? <SignInForm /> : <RegisterForm />}
+        <div role="tabpanel" id="door" aria-labelledby={`tab-${mode}`}>
+          {mode === 'sign-in' ? <SignInForm /> : <RegisterForm />}
+        </div>
       </main>
     </div>
   );
 }
 
+/** There are two tabs, so either arrow leads to the other one. */
+function chooseByArrow(event: KeyboardEvent<HTMLElement>): void {
+  if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
+  const other = event.currentTarget.querySelector<HTMLButtonElement>('[aria-selected="false"]');
+  other?.click();
+  other?.focus();
+}
+
 function ModeTab(props: { mode: Mode; current: Mode; choose: (mode: Mode) => void; label: string }) {
+  const selected = props.mode === props.current;
   return (
     <button
       type="button"
       role="tab"
-      aria-selected={props.mode === props.current}
+      id={`tab-${props.mode}`}
+      aria-selected={selected}
+      aria-controls="door"
+      tabIndex={selected ? 0 : -1}
       onClick={() => props.choose(props.mode)}
     >
       {props.label}

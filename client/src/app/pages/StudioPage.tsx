@@ -7,9 +7,11 @@ import { LastCall } from '../components/LastCall';
 import { useLive } from '../state/live';
 import { useSession } from '../state/session';
 import { useAction, useLoad } from '../state/useLoad';
+import { useTitle } from '../state/useTitle';
 
 /** The creator's own page: be reachable, set a price, see what came of it. */
 export function StudioPage() {
+  useTitle('Studio');
   const { api, me } = useSession();
   const { online, setOnline, connected } = useLive();
   const model = useLoad(useCallback(() => api.model(me?.userId ?? ''), [api, me]));

@@ -7,9 +7,11 @@ import { TopUp } from '../components/TopUp';
 import { useLive } from '../state/live';
 import { useSession } from '../state/session';
 import { useAction, useLoad } from '../state/useLoad';
+import { useTitle } from '../state/useTitle';
 
 /** What there is, what is held for a call, how to add, and every movement. */
 export function WalletPage() {
+  useTitle('Wallet');
   const { wallet } = useLive();
   return (
     <>
