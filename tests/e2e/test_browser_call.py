@@ -241,3 +241,31 @@ async def test_a_lost_network_comes_back_within_the_grace_and_is_not_billed(
     events = [entry["event"] for entry in receipt["timeline"]]
     assert any("PAUSED" in event.upper() for event in events), events
     await call.assert_books_are_right(receipt, 50_000)
+
+
+async def test_a_page_loaded_again_comes_back_into_its_call(
+    server: Server, at_fan: Visitor, at_creator: Visitor
+) -> None:
+    call = await begin_call(server, at_fan, at_creator, 50_000)
+    await assert_live_both_ways(call)
+    await at_fan.page.reload()
+    await assert_live_both_ways(call)
+    assert (await server.people.call(call.fan, call.call_id))["state"] == "ACTIVE"
+
+
+BLOCKED = """
+navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('blocked', 'NotAllowedError'));
+"""
+
+
+async def test_a_blocked_camera_is_explained_and_the_call_goes_on_without(
+    server: Server, at_fan: Visitor, at_creator: Visitor
+) -> None:
+    await at_fan.page.add_init_script(BLOCKED)
+    await begin_call(server, at_fan, at_creator, 50_000)
+    trouble = at_fan.page.get_by_role("alert").filter(has_text="Your camera or microphone is blocked")
+    await expect(trouble).to_contain_text("allow camera and microphone")
+    await trouble.get_by_role("button", name="Go on without").click()
+    await expect(trouble).to_be_hidden()
+    assert (await at_fan.sees()).different >= 10
+    assert await at_fan.hears() > 0

@@ -164,5 +164,5 @@ async def inspect_call(server: Server, at_fan: Visitor, at_creator: Visitor, fan
 
     await fan_page.get_by_role("button", name="End call").click()
     await expect(fan_page.get_by_role("region", name="Your last call")).to_contain_text("Call with Mia")
-    await expect(creator_page.get_by_role("region", name="Your last call")).to_contain_text("earned")
+    await expect(creator_page.get_by_role("region", name="Your last call")).to_contain_text("Call with")
     await inspect(at_fan, "15-receipt")

@@ -42,13 +42,15 @@ function Receipt({ callId, forget }: { callId: string; forget: () => void }) {
   const earned = call.creator.userId === me?.userId;
   const other = earned ? call.fan.displayName : call.creator.displayName;
   const amount = formatMoney(earned ? receipt.creatorMinor : receipt.chargedMinor, receipt.currency);
+  const money =
+    receipt.chargedMinor === 0 ? 'too short to be charged' : `${amount} ${earned ? 'earned' : 'paid'}`;
   return (
     <section className="last-call" aria-label="Your last call">
       <Icon name="check" />
       <p>
         <strong>Call with {other}</strong>
         <small>
-          {formatDuration(receipt.billableMs)} &middot; {earned ? `${amount} earned` : `${amount} paid`}
+          {formatDuration(receipt.billableMs)} &middot; {money}
         </small>
       </p>
       <button type="button" className="icon-button" aria-label="Dismiss" onClick={forget}>
