@@ -34,6 +34,11 @@ run: build/run.stamp ## start Curtaincall with demo accounts (PORT=8080, HTTPS=1
 	@exec build/run/bin/curtaincall serve --demo --port $(PORT) --data-dir $(DATA_DIR) \
 	    $(if $(HTTPS),--https --host 0.0.0.0,--host $(HOST))
 
+.PHONY: wheel
+wheel: $(UV) $(WEB) ## the installable package and what it needs, locked, in build/wheel
+	@$(UV) build --wheel --quiet -o build/wheel
+	@$(UV) export --locked --quiet --no-dev --no-emit-project --no-header -o build/wheel/requirements.txt
+
 .PHONY: demo
 demo: build/run.stamp build/swarm.stamp ## a paid call between two headless peers, narrated, from first hold to settlement
 	@dev/packages ffmpeg
