@@ -61,6 +61,11 @@ impl Consent {
         self.packets += 1;
     }
 
+    /// Whether anything was heard after a moment.
+    pub fn heard_since(&self, moment: Instant) -> bool {
+        self.heard_at[self.newest] > moment
+    }
+
     /// When the peer counts as lost if nothing more is heard.
     pub fn deadline(&self) -> Instant {
         let newest = self.heard_at[self.newest];

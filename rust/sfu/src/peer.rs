@@ -145,6 +145,12 @@ impl Peer {
             .copied()
     }
 
+    /// Let go of the session. After a panic in it even that might panic.
+    pub fn dispose(self) {
+        // There is nothing left to do for a session that cannot be dropped cleanly.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(self)));
+    }
+
     fn enter<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> Result<R, Gone> {
         if self.panicked {
             return Err(Gone);

@@ -35,11 +35,12 @@ const UNPROVEN_PER_SECOND: u32 = 500;
 /// Streams of a session that may be proven: every layer of every track, with its resends, twice over.
 const MAX_PROVEN: usize = 48;
 
-/// A source of media: a track of a seat. The index stays the same when the seat's session is replaced.
+/// A source of media: a track of a seat, by its m-line. It stays the same when the seat's session is replaced by one
+/// that offers alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceId {
     pub seat: SeatKey,
-    pub track: usize,
+    pub mid: Mid,
 }
 
 /// Somebody who receives a track.
@@ -224,11 +225,19 @@ impl Link {
         }
     }
 
-    /// The track and layer a packet of `stream` belongs to; a new layer gets `tag`.
-    pub fn place(&mut self, stream: Ssrc, tag: StreamTag) -> Option<(usize, usize)> {
-        for (track, layers) in self.tracks.iter().map(|track| &track.layers).enumerate() {
-            if let Some(layer) = layers.iter().position(|layer| layer.ssrc == stream) {
-                return Some((track, layer));
+    pub fn track(&self, mid: Mid) -> Option<&Track> {
+        self.tracks.iter().find(|track| track.mid == mid)
+    }
+
+    pub fn track_mut(&mut self, mid: Mid) -> Option<&mut Track> {
+        self.tracks.iter_mut().find(|track| track.mid == mid)
+    }
+
+    /// The track and the layer in it that a packet of `stream` belongs to; a new layer gets `tag`.
+    pub fn place(&mut self, stream: Ssrc, tag: StreamTag) -> Option<(Mid, usize)> {
+        for track in &self.tracks {
+            if let Some(layer) = track.layers.iter().position(|layer| layer.ssrc == stream) {
+                return Some((track.mid, layer));
             }
         }
         let (mid, rid) = self
@@ -240,8 +249,7 @@ impl Link {
             })
             .ok()
             .flatten()?;
-        let index = self.tracks.iter().position(|track| track.mid == mid)?;
-        let track = self.tracks.get_mut(index)?;
+        let track = self.track_mut(mid)?;
         // A new SSRC for the same layer means that the sender started afresh.
         track.layers.retain(|layer| layer.rid != rid);
         track.layers.push(Layer {
@@ -251,7 +259,7 @@ impl Link {
             keyframes: Debounce::default(),
             rate: Default::default(),
         });
-        Some((index, track.layers.len() - 1))
+        Some((mid, track.layers.len() - 1))
     }
 }
 

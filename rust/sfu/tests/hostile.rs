@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 
 use common::{World, ms, user};
 use curtaincall_sfu::error::SfuError;
+use curtaincall_sfu::peer::{Drained, Gone, Peer};
 use curtaincall_sfu::sdp::{MAX_OFFER_BYTES, Offer};
 use proptest::prelude::*;
 use str0m::Rtc;
@@ -231,4 +232,15 @@ proptest! {
             world.run(ms(100));
         }
     }
+}
+
+#[test]
+fn a_session_that_panics_is_not_touched_again() {
+    let now = std::time::Instant::now();
+    let mut peer = Peer::new(Rtc::builder().build(now), now);
+    let bug: Result<(), Gone> = peer.with(|_| std::panic::panic_any("a bug in the session"));
+    assert_eq!(bug, Err(Gone));
+    assert_eq!(peer.with(|_| ()), Err(Gone));
+    assert_eq!(peer.elapse(now, &mut Drained::default()), Err(Gone));
+    peer.dispose();
 }

@@ -1,6 +1,7 @@
 """The embedded media engine: the Rust SFU's threads in this process. The only importer of the native module."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, assert_never
@@ -35,7 +36,8 @@ class EmbeddedEngine:
 
     `base_port` 0 takes any free ports. `public_ips` empty means that clients reach us at `bind_ip`, or at this
     machine's own addresses (default route and loopback) if that is 0.0.0.0. Commands other than `offer` only post to
-    the SFU's threads and never wait. Raises MediaError `media_unavailable` if ports are taken.
+    the SFU's threads and never wait; those that stop or extend media are not refused, as an SFU that is closed forwards
+    nothing. Raises MediaError `media_unavailable` if ports are taken.
     """
 
     def __init__(
@@ -72,7 +74,8 @@ class EmbeddedEngine:
             raise _refusal(error) from None
 
     async def close_room(self, room_id: str) -> None:
-        self._native.close_room(room_id)
+        with contextlib.suppress(_native.SfuError):
+            self._native.close_room(room_id)
 
     async def open_lease(self, command: OpenLease) -> None:
         try:
@@ -81,20 +84,23 @@ class EmbeddedEngine:
             raise _refusal(error) from None
 
     def grant(self, command: Grant) -> None:
-        self._native.grant(
-            command.room_id,
-            command.lease_id,
-            epoch=command.epoch,
-            seq=command.seq,
-            granted_ms=command.granted_ms,
-            lease_ms=command.lease_ms,
-        )
+        with contextlib.suppress(_native.SfuError):
+            self._native.grant(
+                command.room_id,
+                command.lease_id,
+                epoch=command.epoch,
+                seq=command.seq,
+                granted_ms=command.granted_ms,
+                lease_ms=command.lease_ms,
+            )
 
     def revoke(self, room_id: str, lease_id: str) -> None:
-        self._native.revoke(room_id, lease_id)
+        with contextlib.suppress(_native.SfuError):
+            self._native.revoke(room_id, lease_id)
 
     def close_lease(self, room_id: str, lease_id: str) -> None:
-        self._native.close_lease(room_id, lease_id)
+        with contextlib.suppress(_native.SfuError):
+            self._native.close_lease(room_id, lease_id)
 
     async def open_seat(self, command: OpenSeat) -> None:
         try:
@@ -103,12 +109,16 @@ class EmbeddedEngine:
             raise _refusal(error) from None
 
     async def close_seat(self, room_id: str, user_id: str) -> None:
-        self._native.close_seat(room_id, user_id)
+        with contextlib.suppress(_native.SfuError):
+            self._native.close_seat(room_id, user_id)
 
     def cut_seat(self, room_id: str, user_id: str) -> None:
-        self._native.cut_seat(room_id, user_id)
+        with contextlib.suppress(_native.SfuError):
+            self._native.cut_seat(room_id, user_id)
 
     async def offer(self, room_id: str, user_id: str, sdp: str) -> str:
+        if self._closed:
+            raise MediaError("media_unavailable", "The media engine is closed.")
         if self._offers_waiting >= MAX_OFFERS_WAITING:
             raise MediaError("media_overloaded", "Too many offers wait.")
         loop = asyncio.get_running_loop()

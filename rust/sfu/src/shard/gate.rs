@@ -11,12 +11,13 @@ use crate::units::{LeaseId, RoomId};
 impl Shard {
     /// Whether a datagram may be handed to the kernel now. Ask right before the call.
     pub fn may_send(&self, outgoing: &Outgoing, now: Instant) -> bool {
+        let seated = self.seats.get(outgoing.seat).is_some_and(|seat| !seat.cut);
         match outgoing.gate {
-            Gate::Signalling => true,
-            Gate::Media { lease, .. } => self
-                .leases
-                .get(lease)
-                .is_some_and(|held| held.lease.may_send(now)),
+            Gate::Signalling => seated,
+            Gate::Media { lease, .. } => {
+                let held = self.leases.get(lease).filter(|_| seated);
+                held.is_some_and(|held| held.lease.may_send(now))
+            }
         }
     }
 

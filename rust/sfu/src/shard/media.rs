@@ -45,10 +45,10 @@ impl Shard {
         else {
             return;
         };
-        let Some((track, layer)) = link.place(packet.header.ssrc, tag) else {
+        let Some((mid, layer)) = link.place(packet.header.ssrc, tag) else {
             return;
         };
-        let source = SourceId { seat: from, track };
+        let source = SourceId { seat: from, mid };
         let Some(codec) = self.codec_of(source, &packet) else {
             return;
         };
@@ -109,14 +109,14 @@ impl Shard {
     /// The codec of a packet. If the publisher changed it, slots are found anew.
     fn codec_of(&mut self, source: SourceId, packet: &RtpPacket) -> Option<Codec> {
         let link = self.seats.get_mut(source.seat)?.link.as_mut()?;
-        let track = link.tracks.get_mut(source.track)?;
-        if let Some(params) = track.params
+        let known = link.track(source.mid)?.params;
+        if let Some(params) = known
             && params.pt() == packet.header.payload_type
         {
             return Some(params.spec().codec);
         }
         let params = link.peer.payload_params(packet)?;
-        track.params = Some(params);
+        link.track_mut(source.mid)?.params = Some(params);
         let room = self.seats.get(source.seat)?.room.clone();
         self.reassign(&room);
         Some(params.spec().codec)
@@ -235,8 +235,7 @@ impl Shard {
             return;
         };
         let Some(track) = link
-            .tracks
-            .get_mut(source.track)
+            .track_mut(source.mid)
             .filter(|track| track.kind == MediaKind::Video)
         else {
             return;

@@ -202,7 +202,12 @@ impl Shard {
         link.established |= drained.connected;
         if drained.disconnected {
             self.lose(key);
-        } else if link.established && !link.connected && !link.consent.is_lost(self.now) {
+            return;
+        }
+        let heard = link
+            .lost_at
+            .is_none_or(|lost_at| link.consent.heard_since(lost_at));
+        if link.established && !link.connected && heard && !link.consent.is_lost(self.now) {
             self.find(key);
         }
     }
@@ -285,7 +290,9 @@ impl Shard {
         let Some(link) = seat.link.take() else { return };
         let (room, user) = (seat.room.clone(), seat.user.clone());
         self.routes.forget(key, link.known);
-        if link.connected {
+        let was_connected = link.connected;
+        link.peer.dispose();
+        if was_connected {
             self.payer_lost(key);
             self.emit(
                 room,

@@ -61,15 +61,14 @@ impl Shard {
         else {
             return Vec::new();
         };
-        let tracks = seat
-            .link
-            .iter()
-            .flat_map(|link| link.tracks.iter())
-            .enumerate();
+        let tracks = seat.link.iter().flat_map(|link| link.tracks.iter());
         tracks
-            .map(|(track, published)| Offered {
-                kind: published.kind,
-                source: SourceId { seat: key, track },
+            .map(|track| Offered {
+                kind: track.kind,
+                source: SourceId {
+                    seat: key,
+                    mid: track.mid,
+                },
             })
             .collect()
     }
@@ -176,8 +175,7 @@ impl Shard {
             .get(source.seat)?
             .link
             .as_ref()?
-            .tracks
-            .get(source.track)
+            .track(source.mid)
     }
 
     pub(super) fn track_mut(&mut self, source: SourceId) -> Option<&mut crate::seat::Track> {
@@ -185,8 +183,7 @@ impl Shard {
             .get_mut(source.seat)?
             .link
             .as_mut()?
-            .tracks
-            .get_mut(source.track)
+            .track_mut(source.mid)
     }
 
     pub(super) fn slot_mut(&mut self, subscriber: Subscriber) -> Option<&mut Slot> {
@@ -206,9 +203,11 @@ impl Shard {
         let own = link
             .tracks
             .iter()
-            .enumerate()
-            .filter(|(_, track)| track.kind == MediaKind::Video);
-        let own = own.map(|(track, _)| SourceId { seat: key, track });
+            .filter(|track| track.kind == MediaKind::Video)
+            .map(|track| SourceId {
+                seat: key,
+                mid: track.mid,
+            });
         let watched = link
             .slots
             .iter()
