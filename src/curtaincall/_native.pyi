@@ -1,5 +1,7 @@
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, final
+
+__all__ = ["Engine", "SfuError"]
 
 _Slot: TypeAlias = tuple[str, str, str | None, str | None]
 """mid, kind, user, source"""
@@ -24,6 +26,7 @@ _Event: TypeAlias = _TracksChanged | _TransportChanged | _MediaFlowing | _MeterR
 class SfuError(Exception):
     """A command was refused; `args` are (code, message)."""
 
+@final
 class Engine:
     """The SFU with its threads and UDP ports. Only `offer` and `close` wait; both let go of the interpreter."""
 

@@ -288,8 +288,9 @@ async def test_a_new_session_on_a_seat_replaces_the_old_one(engine: MediaEngine,
 
 async def test_closing_the_session_is_told(engine: MediaEngine, listener: Listener) -> None:
     await open_call(engine)
-    async with EnginePeer(engine, ROOM, FAN):
+    async with EnginePeer(engine, ROOM, FAN) as fan:
         await connected(listener, FAN)
+        await fan.sent(1)
     assert (await listener.next(TransportChanged)).state is TransportState.DISCONNECTED
 
 

@@ -11,7 +11,7 @@ use crate::error::SfuError;
 use crate::event_log::EventLog;
 use crate::mailbox::Mailbox;
 use crate::shard::Shard;
-use crate::system::{enlarge_buffers, own_addresses};
+use crate::system::{enlarge_buffers, own_addresses, raise_priority};
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]
@@ -96,6 +96,7 @@ pub fn start_shard(
     let thread = std::thread::Builder::new()
         .name(format!("sfu-{index}"))
         .spawn(move || {
+            raise_priority();
             let ended = catch_unwind(AssertUnwindSafe(|| driver.run()));
             // A shard that panicked serves nobody: its leases are gone with it, and callers must know.
             if ended.is_err() {
