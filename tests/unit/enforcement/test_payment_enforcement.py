@@ -11,9 +11,11 @@ from curtaincall.storage.errors import StorageClosed
 from support.platform_world import PlatformWorld
 
 
-async def terminate(world: PlatformWorld, room_id: str, user_id: str, reason: EndReason) -> None:
+async def terminate(
+    world: PlatformWorld, room_id: str, user_id: str, reason: EndReason, asked_by: str | None = None
+) -> None:
     """As a request does it, with the media events coming in meanwhile."""
-    ending = asyncio.create_task(world.enforcement.handle_payment_failure(room_id, user_id, reason))
+    ending = asyncio.create_task(world.enforcement.handle_payment_failure(room_id, user_id, reason, asked_by=asked_by))
     while not ending.done():
         await world.hear_media()
         await asyncio.sleep(0)
@@ -52,6 +54,8 @@ async def test_a_database_that_is_gone_stops_neither_the_cut_nor_the_message(wor
         await world.enforcement.handle_payment_failure("room", "ann", EndReason.PAYMENT_FAILED)
     assert ("room", "ann") in world.media.cut
     assert line.terminated == ("PAYMENT_FAILED", "/models")
+    await world.crash()  # and the books, on the database that is back, are as they were
+    await world.crash()  # the database comes back with the next start
 
 
 @pytest.mark.parametrize("side", ["fan", "creator"])
@@ -63,6 +67,22 @@ async def test_either_seat_ends_the_private_call_for_both(world: PlatformWorld, 
     assert call.fan_line.terminated == call.creator_line.terminated == (reason.value, "/models")
     view = await world.calls.view(call.call_id, call.fan.user_id)
     assert (view.state, view.end_reason) == (SessionState.SETTLED, reason)
+
+
+@pytest.mark.parametrize("reason", [EndReason.PAYMENT_FAILED, EndReason.TIME_EXPIRED])
+async def test_the_word_of_either_side_does_not_decide_about_the_minimum(
+    world: PlatformWorld, reason: EndReason
+) -> None:
+    charged_minor = {}
+    for side in ("fan", "creator"):
+        call = await world.live_call(side)
+        await world.run(29_000)
+        user = call.fan if side == "fan" else call.creator
+        await terminate(world, call.room_id, user.user_id, reason, asked_by=user.user_id)
+        receipt = await world.charging.receipt(call.call_id)
+        assert receipt.ended_reason is reason
+        charged_minor[side] = receipt.charged_minor
+    assert charged_minor == {"fan": 300, "creator": 150}
 
 
 async def test_a_conference_goes_on_without_the_one_who_was_removed(world: PlatformWorld) -> None:
