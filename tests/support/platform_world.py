@@ -164,9 +164,9 @@ class PlatformWorld(MoneyWorld):
         await self.rooms.take_seat(room_id, user_id, user_id.title())
         return self.line(room_id, user_id)
 
-    async def live_call(self) -> "LiveCall":
-        """A paid call in which media flows."""
-        fan, creator = await self.fan(), await self.creator()
+    async def live_call(self, of: str = "") -> "LiveCall":
+        """A paid call in which media flows; `of` tells the people of one from those of another."""
+        fan, creator = await self.fan(f"fan{of}"), await self.creator(f"star{of}")
         view = await self.calls.request(fan.user_id, creator.user_id)
         await self.calls.accept(view.session_id, creator.user_id)
         creator_line = await self.join(view.room_id, creator.user_id)

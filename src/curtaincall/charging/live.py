@@ -135,12 +135,12 @@ class LiveSessions:
         if actions and _done(live.session):
             live.money.put(partial(self._retire, live))
 
-    def cut(self, live: Live, reason: EndReason) -> None:
+    def cut(self, live: Live, reason: EndReason, asked_by: str | None = None) -> None:
         """End a session: the packet path hears of it before anything else is so much as computed."""
         session = live.session
         if session.end_reason is None and session.lease_opened:
             self._revoke(session)
-        self.apply(live, EndRequested(reason))
+        self.apply(live, EndRequested(reason, asked_by))
 
     def grant(self, live: Live) -> None:
         """Extend the lease by a newer grant of everything that is held."""
@@ -279,7 +279,9 @@ class LiveSessions:
         self.apply(live, event)
 
     async def _settle(self, session: PaidSession, reason: EndReason) -> Event:
-        command = SettleSession(session.session_id, session.books.used_ms, reason, self._clock.now_ms())
+        command = SettleSession(
+            session.session_id, session.books.used_ms, reason, self._clock.now_ms(), asked_by=session.ended_by
+        )
         return SettlementRecorded(await self._executor.submit(self._books.settle, command))
 
     async def _void_hold(self, session: PaidSession, reason: EndReason) -> Event:

@@ -56,8 +56,8 @@ def transition(session: PaidSession, event: Event, now_us: int) -> Step:
             return _tick(session, now_us)
         case Metered(used_ms, running):
             return _metered(session, used_ms, running, now_us)
-        case EndRequested(reason):
-            return _end(session, reason, now_us)
+        case EndRequested(reason, asked_by):
+            return _end(session, reason, asked_by, now_us)
         case SeatJoined() | SeatLeft() | TransportUp() | TransportDown():
             return _seat(session, event, now_us)
         case QuotaSpent(used_ms):
@@ -288,7 +288,7 @@ def _timer_ran_out(session: PaidSession, now_us: int) -> Step:
 # ---- the end --------------------------------------------------------------------------------------------------------
 
 
-def _end(session: PaidSession, reason: EndReason, now_us: int) -> Step:
+def _end(session: PaidSession, reason: EndReason, asked_by: str | None, now_us: int) -> Step:
     """The first reason counts."""
     if session.end_reason is not None or session.state in OVER:
         return session, ()
@@ -299,7 +299,7 @@ def _end(session: PaidSession, reason: EndReason, now_us: int) -> Step:
             return replace(session, end_reason=reason), ()
         case S.CONNECTING:
             return _cancel(session, reason)
-    return _finish(session, reason, now_us)
+    return _finish(replace(session, ended_by=asked_by), reason, now_us)
 
 
 def _finish(session: PaidSession, reason: EndReason, now_us: int) -> Step:

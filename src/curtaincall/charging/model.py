@@ -123,6 +123,8 @@ class PaidSession:
     warned_s: frozenset[int] = frozenset()
     """Thresholds of low balance that the payer was told about."""
     end_reason: EndReason | None = None
+    ended_by: str | None = None
+    """Who of the two asked for the end, where the reason does not say it."""
     settling: bool = False
     settlement: Settlement | None = None
 
@@ -262,9 +264,10 @@ class Credited:
 
 @dataclass(frozen=True, slots=True)
 class EndRequested:
-    """Somebody, or something, ends the session."""
+    """Somebody, or something, ends the session. `asked_by`: the one of the two who did, if the reason is not theirs."""
 
     reason: EndReason
+    asked_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,11 +193,15 @@ class ChargingService:
         if live is not None:
             self._live.apply(live, SeatLeft(user_id))
 
-    def revoke(self, session_id: str, reason: EndReason) -> None:
-        """Stop the session's packets now: no I/O, no waiting. Idempotent, the first reason counts."""
+    def revoke(self, session_id: str, reason: EndReason, asked_by: str | None = None) -> None:
+        """Stop the session's packets now: no I/O, no waiting. Idempotent, the first reason counts.
+
+        `asked_by` is the payer or the payee if one of them asked for it under a reason that is not theirs: it decides
+        whether the minimum applies.
+        """
         live = self._live.find(session_id)
         if live is not None:
-            self._live.cut(live, reason)
+            self._live.cut(live, reason, asked_by)
 
     async def end(self, session_id: str, reason: EndReason) -> SessionView:
         """Stop the packets, then settle: returns when that is recorded (SETTLED; never live: CANCELLED). Idempotent.

@@ -45,13 +45,29 @@ class RenewQuota:
 
 @dataclass(frozen=True, slots=True)
 class SettleSession:
-    """`used_ms` is the final reading; `crashed`: charge only what was delivered, whoever wanted the end."""
+    """`used_ms` is the final reading; `crashed`: charge only what was delivered, whoever wanted the end.
+
+    `asked_by` is the one of the two who asked for an end that the reason does not tell to be theirs.
+    """
 
     session_id: str
     used_ms: int
     reason: EndReason
     now_ms: int
     crashed: bool = False
+    asked_by: str | None = None
+
+    def minimum_applies(self, payer_id: str) -> bool:
+        """Whether the payer owes the minimum.
+
+        An end that one of the two asked for is theirs, whatever they call it: neither escapes the minimum nor earns it
+        by the choice of a word.
+        """
+        if self.crashed:
+            return False
+        if self.asked_by is not None:
+            return self.asked_by == payer_id
+        return self.reason in MINIMUM_APPLIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +177,7 @@ class SessionBooks:
             session.tariff,
             self._settings.quota,
             books,
-            minimum_applies=command.reason in MINIMUM_APPLIES and not command.crashed,
+            minimum_applies=command.minimum_applies(session.payer_id),
             voids_today=store.voids_on_day(tx, session.payer_id, session.payee_id, command.now_ms),
         )
         self._resolve(

@@ -67,11 +67,16 @@ class PaymentEnforcementService:
         """The open lines of a room by user; a copy."""
         return dict(self._connections.get(room_id, {}))
 
-    async def handle_payment_failure(self, room_id: str, user_id: str, reason: EndReason | str) -> None:
+    async def handle_payment_failure(
+        self, room_id: str, user_id: str, reason: EndReason | str, *, asked_by: str | None = None
+    ) -> None:
         """End a user's stream. In a private call that ends the call for both; a conference goes on without them.
 
         `reason` may be the spec's text ("PAYMENT_FAILED"). Idempotent: the first reason stands. Returns when it is
         recorded. Raises RoomUnknown, SeatUnknown; ValueError for a reason that is none.
+
+        `asked_by` is the user who asked for it, None for a service: the word that one of the two gives as a reason
+        does not decide what the call costs.
         """
         reason = EndReason(reason)
         room = self._rooms.in_memory(room_id) or await self._rooms.room(room_id)
@@ -81,7 +86,7 @@ class PaymentEnforcementService:
             return
         self._metrics.terminations.labels(reason=reason.value).inc()
         if room.record.call_id is not None:
-            self._rooms.stop(room_id, reason)
+            self._rooms.stop(room_id, reason, asked_by)
             self._terminate_all(room_id, reason)
             log.info("call_terminated", extra={"room_id": room_id, "user_id": user_id, "reason": reason.value})
             await self._charging.end(room.record.call_id, reason)

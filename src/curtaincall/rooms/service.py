@@ -230,14 +230,17 @@ class RoomsService:
         await self._executor.submit(store.remove, removal)
         await self.leave(room_id, user_id, reason)
 
-    def stop(self, room_id: str, reason: EndReason) -> None:
-        """Stop every packet of a room now and refuse everybody from now on. No I/O; `end` follows. Idempotent."""
+    def stop(self, room_id: str, reason: EndReason, asked_by: str | None = None) -> None:
+        """Stop every packet of a room now and refuse everybody from now on. No I/O; `end` follows. Idempotent.
+
+        `asked_by`: see `ChargingService.revoke`.
+        """
         room = self._open.pop(room_id, None)
         if room is None:
             return
         room.end_reason = reason.value
         if room.record.call_id is not None:
-            self._charging.revoke(room.record.call_id, reason)
+            self._charging.revoke(room.record.call_id, reason, asked_by)
         else:
             for seat in room.seats.values():
                 self._media.revoke(room_id, seat.lease_id)

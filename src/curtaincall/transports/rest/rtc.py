@@ -35,12 +35,15 @@ def router(services: Services, identity: Identity) -> APIRouter:
 
         Nothing is awaited between here and the cut: the caller is known from the token, the seat from memory.
         """
+        asked_by = None
         if not isinstance(caller, ServicePrincipal):
+            asked_by = caller.user_id
             if caller.user_id != body.user_id:
                 raise SeatUnknown("This user never was in that room.")
             if body.reason == EndReason.ADMIN_TERMINATED:
                 raise TransportError("role_forbidden", "ADMIN_TERMINATED is for services.")
-        await services.enforcement.handle_payment_failure(body.room_id, body.user_id, EndReason(body.reason))
+        reason = EndReason(body.reason)
+        await services.enforcement.handle_payment_failure(body.room_id, body.user_id, reason, asked_by=asked_by)
         return TerminatedBody()
 
     class Direct(APIRoute):
