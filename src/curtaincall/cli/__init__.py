@@ -80,7 +80,8 @@ def migrate(data_dir: DataDir = None, config: ConfigFile = None) -> None:
 
 @ledger.command()
 def verify(data_dir: DataDir = None, config: ConfigFile = None) -> None:
-    """Recompute the books from their rows; exits with 1 if anything does not balance."""
+    """Recompute the books and the sessions from their rows; exits with 1 if anything does not balance."""
+    from curtaincall.charging.verify import verify_sessions
     from curtaincall.ledger.verify import verify as verify_books
     from curtaincall.storage.database import open_database
 
@@ -88,10 +89,16 @@ def verify(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     try:
         with database.reader.begin() as connection:
             report = verify_books(connection)
+            problems = (*report.problems, *verify_sessions(connection))
     finally:
         database.close()
-    typer.echo(report)
-    raise typer.Exit(0 if report.ok else 1)
+    for problem in problems:
+        typer.echo(problem)
+    typer.echo(
+        f"{report.transfers} transfers between {report.accounts} accounts, {report.open_holds} open holds: "
+        f"{'the books balance' if not problems else f'{len(problems)} problems'}"
+    )
+    raise typer.Exit(1 if problems else 0)
 
 
 @app.command()
