@@ -112,6 +112,10 @@ def _opening(
 def _media_reached(session: PaidSession, epoch: int, now_us: int) -> Step:
     if session.state is not S.CONNECTING or epoch != session.epoch:
         return session, ()
+    if not session.flowing:  # somebody left while this news was on its way: the call has begun, and waits for them
+        deadline_us = now_us + session.settings.pause_ms * 1_000
+        paused = replace(session, state=S.PAUSED, deadline_us=deadline_us)
+        return paused, (Note(S.ACTIVE), Note(S.PAUSED), Do.TELL_CHANGED)
     active, warnings = _warn(replace(session, state=S.ACTIVE, deadline_us=None), now_us)
     return active, (Note(S.ACTIVE), Do.TELL_CHANGED, *warnings)
 

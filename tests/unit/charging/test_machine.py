@@ -127,6 +127,16 @@ def test_media_of_an_older_epoch_does_not_begin_a_call() -> None:
     assert after(connecting, MediaReached(2))[0].state is S.ACTIVE
 
 
+def test_first_media_that_is_heard_of_after_somebody_left_begins_a_pause_with_its_end() -> None:
+    connecting = session(S.CONNECTING, flowing=True, deadline_us=NOW_US + SECOND_US)
+    waiting, _ = after(connecting, SeatLeft("fan"), MediaReached(1))
+    assert (waiting.state, waiting.flowing) == (S.PAUSED, False)
+    back, actions = after(waiting, SeatJoined("fan"))
+    assert (back.state, back.epoch, actions[0]) == (S.ACTIVE, 2, Do.GRANT_LEASE)
+    gone, _ = transition(waiting, Tick(), NOW_US + 30 * SECOND_US)
+    assert (gone.state, gone.end_reason) == (S.ENDING, EndReason.CONNECTION_LOST)
+
+
 def test_both_have_to_be_back_in_every_way_before_media_flows_again() -> None:
     lost = after(session(S.ACTIVE), TransportDown("star"), SeatLeft("fan"))[0]
     assert lost.state is S.PAUSED
