@@ -25,7 +25,7 @@ DATA_DIR ?= build/data
 
 .PHONY: help
 help: ## list these commands
-	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- running ---------------------------------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ check: build/dev.stamp client/node_modules/.stamp ## formatting, lints, types an
 
 .PHONY: format
 format: build/dev.stamp client/node_modules/.stamp ## format every language's sources in place
-	.venv/bin/ruff format . && .venv/bin/ruff check --fix --quiet . || true
+	.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .
 	cargo fmt
 	cd client && npx biome check --write .
 
