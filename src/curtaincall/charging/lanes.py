@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 class Lane:
     """A queue of jobs of one session. A job that raises is logged, and the next one goes on.
 
-    `limit` bounds what waits; a job beyond it is refused, which only news can be: the state machine has at most one
-    movement of money under way at a time.
+    `limit` bounds what waits; a job beyond it is refused, which only news of no consequence can be: the state machine
+    has at most one movement of money under way at a time, and what must be told (a session ends once) passes the limit.
     """
 
     def __init__(self, name: str, limit: int) -> None:
@@ -23,9 +23,9 @@ class Lane:
         self._jobs: deque[Job] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    def put(self, job: Job) -> bool:
-        """Have the job done after those before it. Does not wait. Returns False if too many are waiting."""
-        if len(self._jobs) >= self._limit:
+    def put(self, job: Job, *, must: bool = False) -> bool:
+        """Have the job done after those before it. Does not wait. Returns False if too many wait, unless it `must`."""
+        if len(self._jobs) >= self._limit and not must:
             log.error("lane_full", extra={"lane": self._name, "limit": self._limit})
             return False
         self._jobs.append(job)

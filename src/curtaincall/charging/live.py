@@ -192,12 +192,13 @@ class LiveSessions:
             case Do.VOID_HOLD:
                 live.money.put(partial(self._close, live, self._void_hold))
             case Do.TELL_CHANGED:
-                live.news.put(partial(self._publish, SessionChanged(self.view(live))))
+                change = SessionChanged(self.view(live))
+                live.news.put(partial(self._publish, change), must=session.state in OVER)
             case Do.TELL_ENDING:
                 reason = session.end_reason or EndReason.CONNECTION_LOST
-                live.news.put(partial(self._publish, SessionEnding(self.view(live), reason)))
+                live.news.put(partial(self._publish, SessionEnding(self.view(live), reason)), must=True)
             case Do.TELL_SETTLED:
-                live.news.put(partial(self._tell_settled, self.view(live)))
+                live.news.put(partial(self._tell_settled, self.view(live)), must=True)
             case TellLowBalance(seconds_left):
                 warning = LowBalance(session.session_id, session.room_id, session.payer_id, seconds_left)
                 live.news.put(partial(self._publish, warning))
@@ -322,7 +323,7 @@ class LiveSessions:
         if self._by_room.get(session.room_id) is live:
             del self._by_room[session.room_id]
         self._leaving.add(live)
-        live.news.put(partial(self._forget, live))
+        live.news.put(partial(self._forget, live), must=True)
         live.over.set()
 
     async def _forget(self, live: Live) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from curtaincall.charging import store
 from curtaincall.charging.errors import SessionOver, SessionUnknown, TooManySessions
 from curtaincall.charging.events import SessionChanged, SessionEnding, SessionSettled
+from curtaincall.charging.live import NEWS_LIMIT
 from curtaincall.charging.model import EndReason, SessionState
 from curtaincall.charging.settlement import SessionBooks
 from curtaincall.media.ports import Grant, MediaError, TransportState
@@ -351,3 +352,26 @@ async def test_what_is_not_known_is_said_to_be_unknown(world: MoneyWorld) -> Non
         await world.charging.end("nothing", EndReason.HOST_ENDED)
     world.charging.revoke("nothing", EndReason.PAYMENT_FAILED)
     assert world.charging.session_in_room("nowhere") is None
+
+
+# ---- slow listeners -------------------------------------------------------------------------------------------------
+
+
+async def test_however_slow_the_listeners_the_end_is_told(call: MoneyWorld) -> None:
+    go_on = asyncio.Event()
+
+    async def listen_slowly(_: SessionChanged) -> None:
+        await go_on.wait()
+
+    call.bus.subscribe(SessionChanged, listen_slowly)
+    for _ in range(2 * NEWS_LIMIT):
+        await call.charging.left("call", FAN)
+        await call.charging.joined("call", FAN)
+    call.charging.revoke("call", EndReason.HOST_ENDED)
+    assert call.told(SessionEnding) == []
+    go_on.set()
+    await call.hear_media()
+    await call.charging.end("call", EndReason.HOST_ENDED)
+    await call.charging.quiesce()
+    assert len(call.told(SessionEnding)) == len(call.told(SessionSettled)) == 1
+    assert len(call.told(SessionChanged)) < 2 * NEWS_LIMIT
