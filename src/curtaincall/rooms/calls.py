@@ -1,16 +1,16 @@
 """Private calls: request, accept, decline, end. The money side is charging's; the room and its two seats are ours."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 from curtaincall.accounts.model import Role, User
 from curtaincall.accounts.service import AccountsService
-from curtaincall.charging.events import SessionChanged, SessionEnding, SessionSettled
-from curtaincall.charging.model import EndReason, SessionState
+from curtaincall.charging.events import SessionChanged, SessionEnding
+from curtaincall.charging.model import OVER, EndReason, SessionState
 from curtaincall.charging.service import ChargingService
 from curtaincall.charging.views import Receipt, SessionView
 from curtaincall.kernel.clock import Clock
-from curtaincall.kernel.errors import CurtaincallError
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.rooms import store
@@ -57,9 +57,10 @@ class PrivateCalls:
         self._bus = bus
         self._clock = clock
         self._ids = ids
+        self._requesting: Counter[str] = Counter()
+        """Requests of each fan that are being recorded: they count as open calls already."""
         bus.subscribe(SessionChanged, self._on_changed)
         bus.subscribe(SessionEnding, self._on_ending)
-        bus.subscribe(SessionSettled, self._on_settled)
 
     async def request(self, fan_id: str, creator_id: str) -> SessionView:
         """Ring a creator.
@@ -70,8 +71,19 @@ class PrivateCalls:
         creator = await self._accounts.find(creator_id)
         if creator is None or creator.role is not Role.CREATOR or creator_id == fan_id:
             raise CallUnknown("There is no such creator.")
-        if self._rooms.open_calls_of(fan_id) >= MAX_OPEN_CALLS:
+        if self._rooms.open_calls_of(fan_id) + self._requesting[fan_id] >= MAX_OPEN_CALLS:
             raise TooManyCalls("You have too many calls open.")
+        self._requesting[fan_id] += 1
+        try:
+            view = await self._ring(fan_id, creator_id)
+        finally:
+            self._requesting[fan_id] -= 1
+            self._requesting += Counter()  # forgets those who are at zero
+        await self._bus.publish(CallRequested(view, fan))
+        return view
+
+    async def _ring(self, fan_id: str, creator_id: str) -> SessionView:
+        """Record the session, then its room: both, or neither."""
         view = await self._charging.request(
             session_id=self._ids(), room_id=self._ids(), payer_id=fan_id, payee_id=creator_id
         )
@@ -88,10 +100,9 @@ class PrivateCalls:
                     created_at_ms=self._clock.now_ms(),
                 )
             )
-        except CurtaincallError:
-            await self._charging.cancel(view.session_id)
+        except BaseException:
+            self._charging.revoke(view.session_id, EndReason.CANCELLED)  # also if the database is what failed
             raise
-        await self._bus.publish(CallRequested(view, fan))
         return view
 
     async def view(self, call_id: str, user_id: str) -> SessionView:
@@ -144,15 +155,17 @@ class PrivateCalls:
     # ---- what charging tells ----------------------------------------------------------------------------------------
 
     async def _on_changed(self, event: SessionChanged) -> None:
-        if event.view.state in NEVER_LIVE:
-            await self._end_room(event.view.room_id, event.view.end_reason or EndReason.CONNECTION_LOST)
-            await self._rooms.close_media(event.view.room_id)
+        room_id, state = event.view.room_id, event.view.state
+        try:
+            if state in NEVER_LIVE:
+                await self._end_room(room_id, event.view.end_reason or EndReason.CONNECTION_LOST)
+        finally:
+            # Whatever could not be recorded or read of the end: the engine forgets the room.
+            if state in OVER:
+                await self._rooms.close_media(room_id)
 
     async def _on_ending(self, event: SessionEnding) -> None:
         await self._end_room(event.view.room_id, event.reason)
-
-    async def _on_settled(self, event: SessionSettled) -> None:
-        await self._rooms.close_media(event.view.room_id)
 
     async def _end_room(self, room_id: str, reason: EndReason) -> None:
         # A request that charging refused has no room yet; neither has a session that a crash left behind.

@@ -61,3 +61,7 @@ class TooManyCalls(RoomsError):
 
 class TooManyRooms(RoomsError):
     code = "overloaded"
+
+
+class TooManyRoomsOfHost(RoomsError):
+    code = "too_many_rooms"

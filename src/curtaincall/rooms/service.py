@@ -20,6 +20,7 @@ from curtaincall.rooms.errors import (
     RoomEnded,
     RoomUnknown,
     TooManyRooms,
+    TooManyRoomsOfHost,
 )
 from curtaincall.rooms.events import ParticipantJoined, ParticipantLeft, RoomClosed
 from curtaincall.rooms.model import Room, RoomKind, RoomRecord, Seat
@@ -28,7 +29,10 @@ from curtaincall.storage.executor import WriteExecutor
 log = logging.getLogger(__name__)
 
 MAX_OPEN_ROOMS: Final = 20_000
-"""Rooms that may be open at a time."""
+"""Rooms that may be open at a time. Private calls do not count: they pass, and charging bounds them."""
+
+MAX_ROOMS_OF_HOST: Final = 100
+"""Rooms that one creator may have open at a time; they stay open until somebody ends them."""
 
 MAX_ENDED_ROOMS: Final = 2_000
 """Ended rooms kept in memory, to refuse late-comers without a query; older ones are read from the database."""
@@ -76,6 +80,7 @@ class RoomsService:
         self._ids = ids
         self._rules = rules
         self._open: dict[str, Room] = {}
+        self._opening: list[RoomRecord] = []
         self._ended: dict[str, Room] = {}
         self._lost: dict[tuple[str, str], int] = {}
 
@@ -91,12 +96,18 @@ class RoomsService:
     # ---- making and finding -----------------------------------------------------------------------------------------
 
     async def create(self, new: NewRoom) -> Room:
-        """Raises KindUnavailable, CapacityTooLarge, RoomExists, TooManyRooms."""
+        """Raises KindUnavailable, CapacityTooLarge, RoomExists, TooManyRooms, TooManyRoomsOfHost."""
         if new.kind is not RoomKind.CONFERENCE:
             raise KindUnavailable("Private calls are made by POST /api/calls.", kind=new.kind.value)
         capacity = new.max_participants or self._rules.max_participants
         if capacity > self._rules.max_participants:
             raise CapacityTooLarge("The room is too large.", max_participants=self._rules.max_participants)
+        records = (*(room.record for room in self._open.values()), *self._opening)
+        hosts = [record.host_id for record in records if record.kind is RoomKind.CONFERENCE]
+        if len(hosts) >= MAX_OPEN_ROOMS:
+            raise TooManyRooms("Too many rooms are open.")
+        if new.host_id is not None and hosts.count(new.host_id) >= MAX_ROOMS_OF_HOST:
+            raise TooManyRoomsOfHost("You have too many rooms open. End one first.")
         return await self.open(
             RoomRecord(
                 room_id=new.room_id or self._ids(),
@@ -111,10 +122,12 @@ class RoomsService:
         )
 
     async def open(self, record: RoomRecord) -> Room:
-        """Record a room and open it. Raises RoomExists, TooManyRooms."""
-        if len(self._open) >= MAX_OPEN_ROOMS:
-            raise TooManyRooms("Too many rooms are open.")
-        await self._executor.submit(store.add, record)
+        """Record a room and open it. Raises RoomExists."""
+        self._opening.append(record)
+        try:
+            await self._executor.submit(store.add, record)
+        finally:
+            self._opening.remove(record)
         room = Room(record)
         self._open[record.room_id] = room
         return room

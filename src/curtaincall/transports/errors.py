@@ -94,6 +94,7 @@ TABLE: Final[dict[str, Meaning]] = {
     "call_not_found": Meaning(404, FORBIDDEN),
     "seat_not_found": Meaning(404, FORBIDDEN),
     "too_many_calls": Meaning(429, LIMITED),
+    "too_many_rooms": Meaning(429, LIMITED),
     "spectators_unavailable": Meaning(403, FORBIDDEN),
     "rooms_error": Meaning(400, FORBIDDEN),
     # money
@@ -153,6 +154,6 @@ def retry_after_ms(error: CurtaincallError) -> int | None:
     """When to come back, for the refusals that pass."""
     if isinstance(error, RateLimited):
         return error.retry_after_ms
-    if meaning(code_of(error)).status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if meaning(code_of(error)).status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         return 1000
     return None

@@ -1,8 +1,11 @@
 """A conference: who gets a seat, who does not, and what becomes of seats."""
 
+import asyncio
+
 import pytest
 
 from curtaincall.charging.model import EndReason
+from curtaincall.rooms import service
 from curtaincall.rooms.errors import (
     CapacityTooLarge,
     KindUnavailable,
@@ -11,9 +14,11 @@ from curtaincall.rooms.errors import (
     RoomExists,
     RoomFull,
     RoomUnknown,
+    TooManyRooms,
+    TooManyRoomsOfHost,
 )
 from curtaincall.rooms.events import ParticipantJoined, ParticipantLeft, RoomClosed
-from curtaincall.rooms.model import RoomKind, SeatRole
+from curtaincall.rooms.model import Room, RoomKind, SeatRole
 from curtaincall.rooms.service import NewRoom
 from support.platform_world import GRACE_US, PlatformWorld
 
@@ -144,6 +149,20 @@ async def test_an_unknown_room_is_unknown(world: PlatformWorld) -> None:
 async def test_a_room_holds_no_more_than_the_settings_allow(world: PlatformWorld) -> None:
     with pytest.raises(CapacityTooLarge):
         await world.conference(capacity=21)
+
+
+async def test_one_creator_cannot_take_all_rooms_nor_any_from_the_calls(
+    world: PlatformWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_ROOMS_OF_HOST", 2)
+    monkeypatch.setattr(service, "MAX_OPEN_ROOMS", 3)
+    rooms = [NewRoom(RoomKind.CONFERENCE, None, None, "star", None) for _ in range(4)]
+    made = await asyncio.gather(*(world.rooms.create(room) for room in rooms), return_exceptions=True)
+    assert [type(room) for room in made] == [Room, Room, TooManyRoomsOfHost, TooManyRoomsOfHost]
+    await world.conference()
+    with pytest.raises(TooManyRooms):
+        await world.conference("another")
+    await world.live_call()
 
 
 async def test_private_calls_are_not_made_as_rooms(world: PlatformWorld) -> None:

@@ -1,7 +1,13 @@
 """A private call: two people, one room, and what each of them may do when."""
 
-import pytest
+import asyncio
+import sqlite3
+from typing import NoReturn
 
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from curtaincall.charging import store
 from curtaincall.charging.errors import PaymentRequired
 from curtaincall.charging.model import EndReason, SessionState
 from curtaincall.rooms.calls import MAX_OPEN_CALLS, CallRequested
@@ -101,6 +107,14 @@ async def test_a_fan_has_so_many_calls_open_and_no_more(world: PlatformWorld) ->
         await world.calls.request(fan.user_id, creator.user_id)
 
 
+async def test_requests_that_come_all_at_once_are_counted_too(world: PlatformWorld) -> None:
+    fan, creator = await world.fan(), await world.creator()
+    requests = (world.calls.request(fan.user_id, creator.user_id) for _ in range(2 * MAX_OPEN_CALLS))
+    answers = await asyncio.gather(*requests, return_exceptions=True)
+    assert sum(isinstance(answer, TooManyCalls) for answer in answers) == MAX_OPEN_CALLS
+    assert world.rooms.open_calls_of(fan.user_id) == MAX_OPEN_CALLS
+
+
 @pytest.mark.parametrize("side", ["fan", "creator"])
 async def test_either_side_ends_the_call_for_both(world: PlatformWorld, side: str) -> None:
     call = await world.live_call()
@@ -111,6 +125,22 @@ async def test_either_side_ends_the_call_for_both(world: PlatformWorld, side: st
     view = await world.calls.end(call.call_id, user.user_id)
     assert (view.state, view.end_reason) == (SessionState.SETTLED, reason)
     assert call.fan_line.terminated == call.creator_line.terminated == (reason.value, "/models")
+    assert world.media.rooms == set()
+
+
+async def test_the_engine_forgets_a_call_also_when_its_receipt_cannot_be_read(
+    world: PlatformWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = await world.live_call()
+
+    def fail(*_: object) -> NoReturn:
+        raise OperationalError("SELECT", {}, sqlite3.OperationalError("disk I/O error"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "receipt", fail)
+        world.charging.revoke(call.call_id, EndReason.HOST_ENDED)
+        await world.hear_media()
+    assert (await world.calls.view(call.call_id, call.fan.user_id)).state is SessionState.SETTLED
     assert world.media.rooms == set()
 
 
