@@ -3,13 +3,12 @@
 The pictures go to `build/screenshots`, for people to look at.
 """
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
-from support.browser import DESKTOP, PHONE, Visitor, browser_at
+from support.browser import DESKTOP, PHONE, Visitor
 from support.people import PASSWORD, Person
 from support.server import Server
 
@@ -27,24 +26,6 @@ NAMELESS = """
 """
 
 STICKING_OUT_PX = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-@pytest.fixture
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    async with Server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture
-async def visitors(server: Server) -> AsyncIterator[tuple[Visitor, Visitor]]:
-    """Two browsers: the fan's and the creator's."""
-    async with (
-        async_playwright() as playwright,
-        browser_at(playwright, server.url) as at_fan,
-        browser_at(playwright, server.url) as at_creator,
-    ):
-        yield at_fan, at_creator
-        assert at_fan.complaints == at_creator.complaints == []
 
 
 async def inspect(visitor: Visitor, name: str) -> None:
@@ -81,14 +62,14 @@ async def set_rate(visitor: Visitor) -> None:
     await expect(page.get_by_text("You are online")).to_be_visible()
 
 
-async def test_a_wrong_password_is_told_and_a_child_is_refused(visitors: tuple[Visitor, Visitor]) -> None:
-    page = visitors[0].page
-    await page.goto(visitors[0].url)
+async def test_a_wrong_password_is_told_and_a_child_is_refused(at_fan: Visitor) -> None:
+    page = at_fan.page
+    await page.goto(at_fan.url)
     await page.get_by_label("Email").fill("nobody@example.org")
     await page.get_by_label("Password").fill("wrong password")
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("alert")).to_have_text("Email or password is wrong.")
-    await inspect(visitors[0], "03-wrong-password")
+    await inspect(at_fan, "03-wrong-password")
     await page.get_by_role("tab", name="Create account").click()
     await page.get_by_label("Name that others see").fill("Kid")
     await page.get_by_label("Email").fill("kid@example.org")
@@ -98,8 +79,7 @@ async def test_a_wrong_password_is_told_and_a_child_is_refused(visitors: tuple[V
     await expect(page.get_by_role("alert")).to_contain_text("at least 18")
 
 
-async def test_every_page_fits_phone_and_desktop(server: Server, visitors: tuple[Visitor, Visitor]) -> None:
-    at_fan, at_creator = visitors
+async def test_every_page_fits_phone_and_desktop(server: Server, at_fan: Visitor, at_creator: Visitor) -> None:
     fan_page, creator_page = at_fan.page, at_creator.page
     await register_at_the_page(at_creator, "Mia")
     await set_rate(at_creator)
