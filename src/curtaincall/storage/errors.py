@@ -21,6 +21,12 @@ class StorageClosed(StorageError):
     code = "storage_closed"
 
 
+class StorageUnavailable(StorageError):
+    """The database does not answer: locked by another process for too long, or its disk is full or gone."""
+
+    code = "storage_unavailable"
+
+
 class IdempotencyConflict(StorageError):
     """The key was used before with another body."""
 

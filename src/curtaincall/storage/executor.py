@@ -9,6 +9,7 @@ A caller hears of its result only after the commit.
 import asyncio
 import logging
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,10 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from curtaincall.storage.database import READER_CONNECTIONS, Database
-from curtaincall.storage.errors import Overloaded, StorageClosed
+from curtaincall.storage.errors import Overloaded, StorageClosed, StorageUnavailable
 
 QUEUE_LIMIT: Final = 4_096
 """The most commands that wait for the writer; beyond it `submit` refuses at once."""
@@ -29,6 +30,11 @@ GROUP_LIMIT: Final = 64
 
 READ_LIMIT: Final = 1_024
 """The most reads in flight, running or waiting for one of the reader connections."""
+
+OUT_OF_ORDER: Final = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
+)
+"""What SQLite says when the database cannot be worked with, whatever the statement."""
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -76,7 +82,8 @@ class WriteExecutor:
     async def submit(self, use_case: Callable[[Connection, C], R], command: C) -> R:
         """Run a write command; returns after its commit.
 
-        Raises Overloaded when the queue is full, StorageClosed after `close`, and whatever the use case raises.
+        Raises Overloaded when the queue is full, StorageClosed after `close`, StorageUnavailable when the database
+        cannot write (nothing was written then), and whatever the use case raises.
         """
         if self._closed:
             raise StorageClosed("The database is closed.")
@@ -89,7 +96,10 @@ class WriteExecutor:
         return result
 
     async def read(self, query: Callable[[Connection], R]) -> R:
-        """Run a query on a snapshot that includes every write acknowledged before. Raises Overloaded, StorageClosed."""
+        """Run a query on a snapshot that includes every write acknowledged before.
+
+        Raises Overloaded, StorageClosed, StorageUnavailable.
+        """
         if self._closed:
             raise StorageClosed("The database is closed.")
         if self._reads >= READ_LIMIT:
@@ -109,8 +119,11 @@ class WriteExecutor:
         await asyncio.to_thread(self._readers.shutdown)
 
     def _query(self, query: Callable[[Connection], R]) -> R:
-        with self._database.reader.begin() as connection:
-            return query(connection)
+        try:
+            with self._database.reader.begin() as connection:
+                return query(connection)
+        except OperationalError as error:
+            raise _told(error) from error.orig
 
     # ---- on the writer thread ---------------------------------------------------------------------------------------
 
@@ -144,7 +157,7 @@ class WriteExecutor:
                 for job in jobs:
                     self._write([job])
                 return
-            outcomes = [_Outcome(refusal=error)]
+            outcomes = [_Outcome(refusal=_told(error))]
         for job, outcome in zip(jobs, outcomes, strict=True):
             if outcome.refusal is not None:
                 job.future.set_exception(outcome.refusal)
@@ -153,8 +166,14 @@ class WriteExecutor:
 
     def _commit(self, jobs: list[_Job]) -> list[_Outcome]:
         """Run the jobs in one transaction. Raises only if the database did: then nothing of it remains."""
-        with self._database.writer.begin() as connection:
-            return [self._run(connection, job) for job in jobs]
+        with self._database.writer.connect() as connection:
+            try:
+                transaction = connection.begin()
+            except OperationalError as error:
+                # No command is to blame: to try them one by one would only wait for the lock as many times.
+                return [_Outcome(refusal=_told(error)) for _ in jobs]
+            with transaction:
+                return [self._run(connection, job) for job in jobs]
 
     def _run(self, connection: Connection, job: _Job) -> _Outcome:
         savepoint = connection.begin_nested()
@@ -168,3 +187,14 @@ class WriteExecutor:
             return _Outcome(refusal=refusal)
         savepoint.commit()
         return _Outcome(result=result)
+
+
+def _told(error: Exception) -> Exception:
+    """The error as its caller hears of it: a database that is out of order is told from a statement that is wrong."""
+    said = error.orig if isinstance(error, DBAPIError) else None
+    if getattr(said, "sqlite_errorcode", 0) & 0xFF not in OUT_OF_ORDER:  # the low byte; the others say where
+        return error
+    log.error("database_unavailable", extra={"error": str(said)})
+    refusal = StorageUnavailable("The database does not answer. Try again in a moment.")
+    refusal.__cause__ = said
+    return refusal

@@ -1,17 +1,20 @@
 """The write executor: acknowledged after the commit, grouped, and no command can spoil its neighbour's."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import IntegrityError
 
+from curtaincall.storage import database as database_module
 from curtaincall.storage import executor as executor_module
 from curtaincall.storage.database import Database, open_database
-from curtaincall.storage.errors import Overloaded, StorageClosed
+from curtaincall.storage.errors import Overloaded, StorageClosed, StorageUnavailable
 from curtaincall.storage.executor import WriteExecutor
 
 
@@ -111,6 +114,46 @@ async def test_a_database_error_reaches_its_own_caller_only(executor: WriteExecu
     assert isinstance(results[1], IntegrityError)
     assert results[2] == 6
     assert await executor.read(numbers) == [4, 5, 6]
+
+
+async def test_while_another_process_has_the_lock_all_are_refused_and_then_all_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_MS", 1)
+    database = open_database(tmp_path)
+    with database.writer.begin() as connection:
+        connection.execute(text("CREATE TABLE numbers (value INTEGER UNIQUE)"))
+    executor = WriteExecutor(database)
+    begun: list[Connection] = []
+    event.listen(database.writer, "begin", begun.append)
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        group = [executor.submit(insert, value) for value in range(20)]
+        refusals = await asyncio.gather(*group, return_exceptions=True)
+        assert {type(refusal) for refusal in refusals} == {StorageUnavailable}
+        assert len(begun) <= 2  # of however many commands: the lock was waited for once for each group
+        other.execute("ROLLBACK")
+    assert await executor.submit(insert, 1) == 1
+    await executor.close()
+    database.close()
+
+
+async def test_a_full_disk_refuses_what_it_cannot_hold_and_keeps_what_it_had(executor: WriteExecutor) -> None:
+    def limit_pages(connection: Connection, pages: int) -> None:
+        connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+
+    def insert_many(connection: Connection, count: int) -> None:
+        for value in range(count):
+            insert(connection, value)
+
+    await executor.submit(insert, -1)
+    await executor.submit(limit_pages, 1)  # as few as there are
+    with pytest.raises(StorageUnavailable):
+        await executor.submit(insert_many, 5_000)
+    assert await executor.read(numbers) == [-1]
+    await executor.submit(limit_pages, 1_000_000)
+    await executor.submit(insert_many, 5_000)
+    assert len(await executor.read(numbers)) == 5_001
 
 
 async def test_a_full_queue_refuses_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
