@@ -325,3 +325,18 @@ async def test_a_flood_of_messages(party: Party) -> None:
         for _ in range(201):
             await socket.send("ICE_CANDIDATE", candidate=None)
         assert await socket.refusal() == ("rate_limited", 4429)
+
+
+async def test_a_line_that_has_left_its_call_enters_no_other_room(server: Server) -> None:
+    people = server.people
+    creator, fan = await people.creator(), await people.fan(balance_minor=1_000)
+    call, other = await people.request_call(fan, creator), f"other-{uuid.uuid4().hex[:12]}"
+    await people.conference(other)
+    await people.accept_call(creator, call["callId"])
+    async with Signaling(server.url, headers=fan.bearer) as line:
+        await line.join(call["roomId"], fan.user_id)
+        await line.wait_for("JOINED")
+        await line.send("LEAVE_ROOM")
+        await line.join(other, fan.user_id)
+        assert await line.refusal() == ("PAYER_ENDED", 4410)
+    assert (await people.get(f"/api/rooms/{other}", fan))["participants"] == []

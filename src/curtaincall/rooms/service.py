@@ -189,16 +189,17 @@ class RoomsService:
             await self._bus.publish(ParticipantJoined(room_id, seat))
         return room, seat
 
-    async def leave(self, room_id: str, user_id: str, reason: str = "LEFT") -> None:
-        """Give up a conference seat. Idempotent."""
+    async def leave(self, room_id: str, user_id: str, reason: str = "LEFT", lost_at_us: int | None = None) -> None:
+        """Give up a conference seat; given `lost_at_us`, only if it has been waiting since then. Idempotent."""
         room = self._open.get(room_id)
         if room is None:
             return
         async with room.changing:
-            seat = room.seats.pop(user_id, None)
-            self._lost.pop((room_id, user_id), None)
-            if seat is None:
+            seat = room.seats.get(user_id)
+            if seat is None or (lost_at_us is not None and seat.lost_at_us != lost_at_us):
                 return
+            del room.seats[user_id]
+            self._lost.pop((room_id, user_id), None)
             await self._close_in_media(room, seat)
         await self._bus.publish(ParticipantLeft(room_id, user_id, reason))
 
@@ -219,7 +220,7 @@ class RoomsService:
         deadline_us = self._clock.monotonic_us() - self._rules.reconnect_grace_us
         for (room_id, user_id), lost_at_us in tuple(self._lost.items()):
             if lost_at_us <= deadline_us:
-                await self.leave(room_id, user_id, EndReason.CONNECTION_LOST.value)
+                await self.leave(room_id, user_id, EndReason.CONNECTION_LOST.value, lost_at_us)
 
     def renew_unpaid_leases(self) -> None:
         """Extend the lease of every seat that nobody pays for. No I/O."""
@@ -292,7 +293,7 @@ class RoomsService:
         if room.record.call_id is None:
             return
         session = self._charging.session_in_room(room.room_id)
-        if session is None:
+        if session is None or session.end_reason is not None:  # the news of the end may still be on its way to us
             raise RoomEnded("This call has ended.")
         if session.state in (SessionState.REQUESTED, SessionState.AUTHORIZING):
             raise CallNotAccepted("The call has not been accepted yet.")

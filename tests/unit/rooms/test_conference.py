@@ -99,6 +99,21 @@ async def test_coming_back_within_the_grace_keeps_the_seat(world: PlatformWorld)
     assert ("room", "ann") in world.media.seats
 
 
+async def test_coming_back_at_the_very_end_of_the_grace_keeps_the_seat(world: PlatformWorld) -> None:
+    room = await world.conference()
+    await world.join("room", "ann")
+    await world.rooms.lost("room", "ann")
+    world.clock.advance_us(GRACE_US)
+    async with room.changing:
+        back = asyncio.create_task(world.rooms.take_seat("room", "ann", "Ann"))
+        await asyncio.sleep(0)
+        sweeping = asyncio.create_task(world.rooms.sweep())
+        await asyncio.sleep(0)
+    await asyncio.gather(back, sweeping)
+    assert "ann" in room.seats
+    assert ("room", "ann") in world.media.seats
+
+
 async def test_a_removed_participant_is_refused_until_the_room_ends_also_after_a_restart(world: PlatformWorld) -> None:
     await world.conference()
     await world.rooms.take_seat("room", "ann", "Ann")

@@ -107,6 +107,14 @@ async def test_a_fan_has_so_many_calls_open_and_no_more(world: PlatformWorld) ->
         await world.calls.request(fan.user_id, creator.user_id)
 
 
+async def test_nobody_enters_from_the_moment_of_the_end(world: PlatformWorld) -> None:
+    call = await world.live_call()
+    world.charging.revoke(call.call_id, EndReason.TIME_EXPIRED)  # and nobody above charging has heard of it yet
+    with pytest.raises(RoomEnded):
+        await world.rooms.take_seat(call.room_id, call.fan.user_id, "Fan")
+    await world.hear_media()
+
+
 async def test_requests_that_come_all_at_once_are_counted_too(world: PlatformWorld) -> None:
     fan, creator = await world.fan(), await world.creator()
     requests = (world.calls.request(fan.user_id, creator.user_id) for _ in range(2 * MAX_OPEN_CALLS))

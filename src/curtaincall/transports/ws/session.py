@@ -140,7 +140,9 @@ class SignalingSession:
                 message = parse_signaling(text)
                 if isinstance(message, LeaveRoom):
                     await self._leave()
-                    return
+                    if self._room is None:
+                        return
+                    continue  # a call has ended with it: this line waits for TERMINATE_CALL and its close
                 await self._handle(message)
             except CurtaincallError as refusal:
                 self._strikes.forgive(refusal)
@@ -179,7 +181,7 @@ class SignalingSession:
         if room.record.call_id is not None:
             reason = EndReason.PAYER_ENDED if seat.user_id == room.record.payer_id else EndReason.HOST_ENDED
             await services.charging.end(room.record.call_id, reason)
-            return  # the connection stays registered for TERMINATE_CALL
+            return  # the connection stays registered for TERMINATE_CALL, and for nothing else
         self._room = self._seat = None
         if services.enforcement.unregister_connection(room.room_id, seat.user_id, self._connection):
             await services.rooms.leave(room.room_id, seat.user_id)
