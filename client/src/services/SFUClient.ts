@@ -1,11 +1,6 @@
 import { Emitter } from '@/events/Emitter';
 import type { Participant, ServerMessage } from '@/signaling/messages';
-import {
-  SignalingChannel,
-  SignalingError,
-  type SocketFactory,
-  socketUrl,
-} from '@/signaling/SignalingChannel';
+import { SignalingChannel, SignalingError, socketUrl } from '@/signaling/SignalingChannel';
 import type { CameraService } from './CameraService';
 import { Recovery } from './Recovery';
 import type {
