@@ -153,9 +153,10 @@ class AccountsService:
         return principal
 
     async def sign_out_with(self, refresh_token: str) -> None:
-        """End the session of a refresh token whose access token has expired already. Idempotent."""
+        """End the session of a refresh token; an access token of it that somebody still has stops working too."""
         session_id, _, secret = refresh_token.partition(".")
-        await self._executor.submit(store.end_sign_in_with, (session_id, _hash(secret), self._clock.now_ms()))
+        if await self._executor.submit(store.end_sign_in_with, (session_id, _hash(secret), self._clock.now_ms())):
+            self._remember_ended(session_id)
 
     async def user(self, user_id: str) -> User:
         """Raises UserUnknown."""

@@ -163,14 +163,16 @@ def end_sign_in(tx: Connection, command: tuple[str, int]) -> None:
     )
 
 
-def end_sign_in_with(tx: Connection, command: tuple[str, str, int]) -> None:
-    """End a session for whoever holds its newest refresh token."""
+def end_sign_in_with(tx: Connection, command: tuple[str, str, int]) -> bool:
+    """End a session for whoever holds its newest refresh token; False for anybody else."""
     session_id, refresh_hash, now_ms = command
     query = select(sign_ins.c.session_id).where(
         sign_ins.c.session_id == session_id, sign_ins.c.refresh_hash == refresh_hash
     )
-    if tx.execute(query).first() is not None:
-        end_sign_in(tx, (session_id, now_ms))
+    if tx.execute(query).first() is None:
+        return False
+    end_sign_in(tx, (session_id, now_ms))
+    return True
 
 
 def ended_since(tx: Connection, since_ms: int) -> list[tuple[str, int]]:

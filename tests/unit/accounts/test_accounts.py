@@ -115,10 +115,13 @@ async def test_signing_out_ends_the_access_token_at_once_and_after_a_restart_too
 async def test_the_refresh_token_alone_signs_out(world: PlatformWorld) -> None:
     session = await world.accounts.begin_session(await world.person("ann"))
     await world.accounts.sign_out_with(session.refresh_token.rpartition(".")[0] + ".wrong")
+    world.accounts.authenticate(session.access_token)
     fresh = await world.accounts.refresh(session.refresh_token)
     await world.accounts.sign_out_with(fresh.refresh_token)
     with pytest.raises(NotAuthenticated):
         await world.accounts.refresh(fresh.refresh_token)
+    with pytest.raises(NotAuthenticated):
+        world.accounts.authenticate(fresh.access_token)
 
 
 @pytest.mark.parametrize("nonsense", ["", ".", "x", "x.y", "." * 300])
