@@ -32,7 +32,7 @@ from curtaincall.rooms.calls import PrivateCalls
 from curtaincall.rooms.presence import Presence
 from curtaincall.rooms.service import RoomRules, RoomsService
 from curtaincall.settings import Settings
-from curtaincall.storage.database import Database, migrate, open_database
+from curtaincall.storage.database import Claim, Database, migrate, open_database
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.idempotency import IdempotencyStore
 from curtaincall.transports.authentication import Authenticator
@@ -66,6 +66,7 @@ class App:
         self.settings = settings
         clock = overrides.clock
         ids = overrides.ids or (lambda: uuid7(clock.now_ms()))
+        self._claim = Claim(settings.data_dir)
         self._database = _migrated_database(settings.data_dir)
         self.services = _services(settings, overrides, self._database, clock, ids)
         self._pump = MediaEventPump(self.services.media, self.services.bus)
@@ -110,6 +111,7 @@ class App:
         try:
             async with asyncio.timeout(self.settings.server.shutdown_timeout_s):
                 await self.services.charging.stop()
+                await self.services.idempotency.drain()
         except TimeoutError:
             # Nothing is lost: what is still open is settled at the next start, as after a crash.
             log.warning("shutdown_timed_out")
@@ -125,11 +127,12 @@ class App:
         await self.services.executor.close()
         self.services.accounts.close()
         self._database.close()
+        self._claim.release()
         log.info("stopped")
 
 
 def build(settings: Settings, overrides: Overrides | None = None) -> App:
-    """Put the app together from its settings; `start` makes it run."""
+    """Put the app together from its settings; `start` makes it run. Raises DataInUse."""
     return App(settings, overrides or Overrides())
 
 

@@ -103,6 +103,18 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         assert f"port {port}" in printed
 
 
+async def test_a_second_server_on_the_same_data_is_refused_and_the_first_keeps_its_calls(tmp_path: Path) -> None:
+    async with Server(tmp_path) as server:
+        people = server.people
+        creator, fan = await people.creator(), await people.fan(balance_minor=1_000)
+        call = await people.request_call(fan, creator)
+        await people.accept_call(creator, call["callId"])
+        code, printed = await server.command("serve", "--port", "0")
+        assert (code, "Another server" in printed) == (1, True)
+        assert (await people.call(fan, call["callId"]))["state"] == "CONNECTING"
+        assert server.query("SELECT state FROM paid_sessions") == [("CONNECTING",)]
+
+
 async def test_commands_of_the_operator(tmp_path: Path) -> None:
     server = Server(tmp_path)
     code, printed = await server.command("migrate")

@@ -17,6 +17,7 @@ from curtaincall.cli.certificate import certificate
 from curtaincall.cli.seed import seed
 from curtaincall.observability import logs
 from curtaincall.settings import Settings
+from curtaincall.storage.errors import DataInUse
 from curtaincall.transports.rest.protocol import BoundedHeads
 from curtaincall.transports.ws.protocol import MAX_MESSAGE_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S, SignalingProtocol
 
@@ -45,7 +46,11 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    app = build(settings)
+    try:
+        app = build(settings)
+    except DataInUse as refusal:
+        typer.echo(refusal.message, err=True)
+        raise typer.Exit(1) from None
     await app.start()
     if settings.demo:
         for line in await seed(app.services):

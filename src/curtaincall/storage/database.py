@@ -4,6 +4,8 @@ Two engines on one file: the *writer*, whose transactions take the write lock at
 that writes later may fail in the middle), and the *reader*, whose transactions are snapshots that never wait.
 """
 
+import fcntl
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +15,11 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 
+from curtaincall.storage.errors import DataInUse
+
 FILE_NAME: Final = "curtaincall.sqlite3"
+
+CLAIM_FILE: Final = "server.lock"
 
 BUSY_TIMEOUT_MS: Final = 5_000
 """How long a connection waits for another process (a migration, a backup) before it gives up."""
@@ -34,6 +40,26 @@ class Database:
         """Close every connection. The executor must have been closed before."""
         self.reader.dispose()
         self.writer.dispose()
+
+
+class Claim:
+    """The right to be the one server on a data folder, from the making until `release` or the end of the process.
+
+    A second one would take the first one's open calls for what a crash left behind and settle them, while the first
+    went on granting what is no longer held. Raises DataInUse.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = os.open(data_dir / CLAIM_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise DataInUse(f"Another server works on the data in {data_dir}.") from None
+
+    def release(self) -> None:
+        os.close(self._file)
 
 
 def open_database(data_dir: Path) -> Database:

@@ -21,6 +21,12 @@ class StorageClosed(StorageError):
     code = "storage_closed"
 
 
+class DataInUse(StorageError):
+    """Another server works on this data."""
+
+    code = "data_in_use"
+
+
 class StorageUnavailable(StorageError):
     """The database does not answer: locked by another process for too long, or its disk is full or gone."""
 
