@@ -95,6 +95,8 @@ class PaymentEnforcementService:
         connection = self.connection(room_id, user_id)
         if connection is not None:
             connection.terminate(reason.value, REDIRECT_URL)
+            # The line is open for a moment yet, and hears no more of what is said in the room.
+            self.unregister_connection(room_id, user_id, connection)
         log.info("seat_terminated", extra={"room_id": room_id, "user_id": user_id, "reason": reason.value})
         await self._rooms.record_removal(room_id, user_id, reason.value)
 

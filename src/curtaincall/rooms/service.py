@@ -239,10 +239,12 @@ class RoomsService:
             room.removed.setdefault(user_id, reason)
 
     async def record_removal(self, room_id: str, user_id: str, reason: str) -> None:
-        """Make a cut durable and clear the seat away."""
+        """Make a cut durable and clear the seat away, which is done also if the cut cannot be recorded."""
         removal = store.Removal(room_id, user_id, reason, self._clock.now_ms())
-        await self._executor.submit(store.remove, removal)
-        await self.leave(room_id, user_id, reason)
+        try:
+            await self._executor.submit(store.remove, removal)
+        finally:
+            await self.leave(room_id, user_id, reason)
 
     def stop(self, room_id: str, reason: EndReason, asked_by: str | None = None) -> None:
         """Stop every packet of a room now and refuse everybody from now on. No I/O; `end` follows. Idempotent.

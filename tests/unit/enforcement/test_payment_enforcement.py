@@ -58,6 +58,18 @@ async def test_a_database_that_is_gone_stops_neither_the_cut_nor_the_message(wor
     await world.crash()  # the database comes back with the next start
 
 
+async def test_whoever_is_removed_hears_no_more_and_frees_the_seat_also_without_a_database(world: PlatformWorld) -> None:
+    room = await world.conference()
+    ann, bob = await world.join("room", "ann"), await world.join("room", "bob")
+    await world.executor.close()
+    with pytest.raises(StorageClosed):
+        await world.enforcement.handle_payment_failure("room", "ann", EndReason.PAYMENT_FAILED)
+    assert ann.terminated == ("PAYMENT_FAILED", "/models")
+    assert world.enforcement.connections_in("room") == {"bob": bob}
+    assert list(room.seats) == ["bob"]
+    await world.crash()
+
+
 @pytest.mark.parametrize("side", ["fan", "creator"])
 @pytest.mark.parametrize("reason", [EndReason.PAYMENT_FAILED, EndReason.TIME_EXPIRED, EndReason.ADMIN_TERMINATED])
 async def test_either_seat_ends_the_private_call_for_both(world: PlatformWorld, side: str, reason: EndReason) -> None:
