@@ -58,7 +58,7 @@ async def test_a_database_that_is_gone_stops_neither_the_cut_nor_the_message(wor
     await world.crash()  # the database comes back with the next start
 
 
-async def test_whoever_is_removed_hears_no_more_and_frees_the_seat_also_without_a_database(world: PlatformWorld) -> None:
+async def test_whoever_is_removed_hears_no_more_and_frees_the_seat_without_a_database_too(world: PlatformWorld) -> None:
     room = await world.conference()
     ann, bob = await world.join("room", "ann"), await world.join("room", "bob")
     await world.executor.close()
