@@ -5,7 +5,7 @@ listening after the end). Times of arrival are the kernel's, taken as a packet e
 
 - paid time ends -> last packet at the receiver (the deadline is the SFU's, on the same monotonic clock);
 - terminate request sent -> last packet at the receiver (from just before the HTTP request's bytes leave);
-- the server's Python blocked, event loop and interpreter -> last packet at the receiver.
+- the server's event loop blocked -> last packet at the receiver: nobody renews a lease any more.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ AFTER_THE_CUT_S = 1.5
 LEASE_MS = 5_000
 BLOCKED_S = LEASE_MS / 1000 + 3
 
-# The server, with a way to block its Python from outside: a signal makes the main thread sleep with no way to yield.
+# The server, with a way to block its event loop from outside: a signal makes the thread that runs it sleep.
 BLOCKABLE = f"""
 import signal, time
 def block(*_):
@@ -166,7 +166,7 @@ async def measure_terminations(server: Server, clip: MediaFiles, cuts: Cuts) -> 
 
 
 async def measure_blocked(server: Server, clip: MediaFiles, cuts: Cuts) -> None:
-    """Calls with money left while Python cannot run a line: every lease lapses by itself."""
+    """Calls with money left while no coroutine of the server runs: every lease lapses by itself."""
     while len(cuts.blocked_ms) < CUTS:
         async with AsyncExitStack() as stack:
             calls = await open_calls(stack, server, clip, CALLS_AT_ONCE, balance_minor=10_000)
