@@ -82,7 +82,7 @@ build/dev.stamp: $(UV) $(RUST_SOURCES) pyproject.toml uv.lock
 
 build/run.stamp: $(UV) $(RUST_SOURCES) $(PYTHON_SOURCES) $(WEB)
 	@echo "Preparing Curtaincall: the first time takes some minutes, afterwards seconds."
-	@UV_PROJECT_ENVIRONMENT=build/run $(UV) sync --locked --quiet --no-dev --group harness --no-editable \
+	@UV_PROJECT_ENVIRONMENT=build/run $(UV) sync --locked --quiet --no-dev --no-editable \
 	    --reinstall-package curtaincall
 	@touch $@
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Connection, Row, String, Table, select
-from sqlalchemy.dialects.sqlite import insert
 
 from curtaincall.charging.errors import RatesInvalid
 from curtaincall.charging.model import ChargingSettings, Tariff
 from curtaincall.storage.schema import metadata
+from curtaincall.storage.upsert import insert
 
 MAX_PRICE_MINOR: Final = 10_000_000
 """The highest price of anything in the table."""

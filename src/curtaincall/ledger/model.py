@@ -23,9 +23,25 @@ class AccountKind(StrEnum):
     CREATOR_PAYABLE = "creator_payable"
     PLATFORM_FEE = "platform_fee"
     GATEWAY_CLEARING = "gateway_clearing"
+    DEFERRED_SUBSCRIPTION = "deferred_subscription"
+    BATTLE_POT = "battle_pot"
+    DISPUTE_PENDING = "dispute_pending"
+    CREATOR_RECEIVABLE = "creator_receivable"
+    PAYOUT_IN_TRANSIT = "payout_in_transit"
+    HOUSE_ADJUSTMENT = "house_adjustment"
 
 
-GUARDED: Final = frozenset({AccountKind.WALLET, AccountKind.CREATOR_PENDING, AccountKind.CREATOR_PAYABLE})
+GUARDED: Final = frozenset(
+    {
+        AccountKind.WALLET,
+        AccountKind.CREATOR_PENDING,
+        AccountKind.CREATOR_PAYABLE,
+        AccountKind.DEFERRED_SUBSCRIPTION,
+        AccountKind.BATTLE_POT,
+        AccountKind.DISPUTE_PENDING,
+        AccountKind.PAYOUT_IN_TRANSIT,
+    }
+)
 """Kinds that never go below zero: one balance row each, kept in the transaction of every transfer.
 
 The others are touched by everybody's money: they have no balance row to fight over and are summed up when read.
@@ -80,11 +96,53 @@ def gateway_clearing(gateway: str, currency: str) -> Account:
     return Account(AccountKind.GATEWAY_CLEARING, gateway, currency)
 
 
+def deferred_subscription(subscription_id: str, currency: str) -> Account:
+    """What was paid for a subscription and is not earned yet."""
+    return Account(AccountKind.DEFERRED_SUBSCRIPTION, subscription_id, currency)
+
+
+def battle_pot(room_id: str, currency: str) -> Account:
+    """The entries of a battle, until it is settled or cancelled."""
+    return Account(AccountKind.BATTLE_POT, room_id, currency)
+
+
+def dispute_pending(dispute_id: str, currency: str) -> Account:
+    """What a card holder disputes, taken from whoever has it, until the dispute is decided."""
+    return Account(AccountKind.DISPUTE_PENDING, dispute_id, currency)
+
+
+def creator_receivable(creator_id: str, currency: str) -> Account:
+    """What a creator owes the house (disputed earnings that were paid out already): its balance is negative by that."""
+    return Account(AccountKind.CREATOR_RECEIVABLE, creator_id, currency)
+
+
+def payout_in_transit(payout_id: str, currency: str) -> Account:
+    """A payout on its way, until the gateway says that it arrived or came back."""
+    return Account(AccountKind.PAYOUT_IN_TRANSIT, payout_id, currency)
+
+
+def house_adjustment(currency: str) -> Account:
+    """The other side of an operator's adjustments: what the house gave away is negative."""
+    return Account(AccountKind.HOUSE_ADJUSTMENT, "house", currency)
+
+
 class Purpose(StrEnum):
     """Why money moved: the kind of a transaction on a statement."""
 
     TOP_UP = "top_up"
     CALL = "call"
+    SUBSCRIPTION = "subscription"
+    INSTANT_UNLOCK = "instant_unlock"
+    PREMIUM_HD = "premium_hd"
+    BATTLE_ENTRY = "battle_entry"
+    BATTLE_POT = "battle_pot"
+    TIP = "tip"
+    REFUND = "refund"
+    CHARGEBACK = "chargeback"
+    RELEASE = "release"
+    """Earnings whose waiting time is over: from pending to payable."""
+    PAYOUT = "payout"
+    ADJUSTMENT = "adjustment"
 
 
 class TransferKind(StrEnum):

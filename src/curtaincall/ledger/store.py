@@ -25,11 +25,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert
 
 from curtaincall.ledger.model import Account, Balance, Leg, Purpose, StatementEntry, TransferKind
 from curtaincall.storage.paging import Page
 from curtaincall.storage.schema import metadata
+from curtaincall.storage.upsert import insert
 
 accounts = Table(
     "ledger_accounts",

@@ -9,6 +9,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from curtaincall.ledger.model import GUARDED
+
 PROBLEM_LIMIT: Final = 100
 """The most problems of one kind that a report lists."""
 
@@ -27,6 +29,8 @@ class Report:
     def ok(self) -> bool:
         return not self.problems
 
+
+_GUARDED_KINDS: Final = ", ".join(f"'{kind}'" for kind in sorted(GUARDED))
 
 _WITH_HOLDS: Final = """
     WITH holds AS (
@@ -71,9 +75,9 @@ _CHECKS: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         "guarded account has no balance",
-        """SELECT account_id FROM ledger_accounts
-           WHERE kind IN ('wallet', 'creator_pending', 'creator_payable')
-             AND account_id NOT IN (SELECT account_id FROM ledger_balances)""",
+        # The kinds are our own constants.
+        f"""SELECT account_id FROM ledger_accounts
+           WHERE kind IN ({_GUARDED_KINDS}) AND account_id NOT IN (SELECT account_id FROM ledger_balances)""",  # noqa: S608
     ),
     (
         "balance differs from the sum of its transfers",

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, Connection, Index, Integer, String, Table, Text, select
-from sqlalchemy.dialects.sqlite import insert
 
 from curtaincall.kernel.clock import Clock
 from curtaincall.storage.errors import IdempotencyConflict, IdempotencyInFlight, Overloaded
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.schema import metadata
+from curtaincall.storage.upsert import insert
 
 WAIT_S: Final = 10.0
 """How long a repeat waits for the first request with its key."""
