@@ -1,6 +1,7 @@
-"""What creators ask: price, minimum and increment, each within bounds."""
+"""What creators ask: price, minimum and increment, each within bounds, and which calls a subscription includes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Connection, Row, String, Table, select
@@ -16,6 +17,8 @@ MAX_PRICE_MINOR: Final = 10_000_000
 MAX_MINIMUM_MS: Final = 3_600_000
 MIN_INCREMENT_MS: Final = 100
 MAX_INCREMENT_MS: Final = 60_000
+MAX_SUBSCRIPTION_MINUTES: Final = 44_640
+"""The minutes of a month of 31 days."""
 
 creator_rates = Table(
     "creator_rates",
@@ -28,8 +31,19 @@ creator_rates = Table(
     Column("instant_unlock_minor", BigInteger),
     Column("subscription_monthly_minor", BigInteger),
     Column("premium_hd_minor", BigInteger),
+    Column("subscription_calls", String(16), nullable=False, server_default="none"),
+    Column("subscription_minutes", BigInteger),
     Column("updated_at_ms", BigInteger, nullable=False),
 )
+
+
+class SubscriptionCalls(StrEnum):
+    """Which of a subscriber's calls cost nothing further."""
+
+    NONE = "none"
+    MINUTES = "minutes"
+    """So many minutes a month, then by the minute."""
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,9 @@ class Rates:
     instant_unlock_minor: int | None = None
     subscription_monthly_minor: int | None = None
     premium_hd_minor: int | None = None
+    subscription_calls: SubscriptionCalls = SubscriptionCalls.NONE
+    subscription_minutes: int | None = None
+    """Of each month; set if `subscription_calls` is MINUTES, and only then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +85,16 @@ def completed(rates: Rates, settings: ChargingSettings) -> Rates:
     ):
         if amount_minor is not None:
             _within(name, amount_minor, 1, MAX_PRICE_MINOR)
-    return Rates(
-        price_per_minute_minor=rates.price_per_minute_minor,
-        currency=rates.currency,
-        minimum_ms=minimum_ms,
-        increment_ms=increment_ms,
-        instant_unlock_minor=rates.instant_unlock_minor,
-        subscription_monthly_minor=rates.subscription_monthly_minor,
-        premium_hd_minor=rates.premium_hd_minor,
-    )
+    _check_subscription(rates)
+    return replace(rates, minimum_ms=minimum_ms, increment_ms=increment_ms)
+
+
+def _check_subscription(rates: Rates) -> None:
+    minutes = rates.subscription_minutes
+    if (rates.subscription_calls is SubscriptionCalls.MINUTES) != (minutes is not None):
+        raise RatesInvalid("subscriptionMinutes goes with subscriptionCalls minutes.", field="subscriptionMinutes")
+    if minutes is not None:
+        _within("subscriptionMinutes", minutes, 1, MAX_SUBSCRIPTION_MINUTES)
 
 
 def tariff_of(rates: Rates, settings: ChargingSettings) -> Tariff:
@@ -111,6 +129,8 @@ def save(tx: Connection, command: SetRates) -> None:
         "instant_unlock_minor": command.rates.instant_unlock_minor,
         "subscription_monthly_minor": command.rates.subscription_monthly_minor,
         "premium_hd_minor": command.rates.premium_hd_minor,
+        "subscription_calls": command.rates.subscription_calls,
+        "subscription_minutes": command.rates.subscription_minutes,
         "updated_at_ms": command.now_ms,
     }
     tx.execute(
@@ -134,4 +154,6 @@ def _rates(row: Row[Any]) -> Rates:
         instant_unlock_minor=row.instant_unlock_minor,
         subscription_monthly_minor=row.subscription_monthly_minor,
         premium_hd_minor=row.premium_hd_minor,
+        subscription_calls=SubscriptionCalls(row.subscription_calls),
+        subscription_minutes=row.subscription_minutes,
     )

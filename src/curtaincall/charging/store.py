@@ -58,6 +58,13 @@ paid_sessions = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("expires_at_ms", BigInteger),
     Column("settled_at_ms", BigInteger),
+    Column("included_ms", BigInteger, nullable=False, server_default="0"),
+    Column("included_entitlement_id", String),
+    Column("included_period_ms", BigInteger),
+    Column("reserved_ms", BigInteger, nullable=False, server_default="0"),
+    Column("unlock_price_minor", BigInteger),
+    Column("unlock_minor", BigInteger, nullable=False, server_default="0"),
+    Column("unlock_entitlement_id", String),
     CheckConstraint("used_ms >= 0 AND used_ms <= granted_ms", name="used_within_granted"),
     CheckConstraint("held_minor >= 0 AND posted_minor >= 0", name="amounts_not_negative"),
     CheckConstraint("payer_id <> payee_id", name="two_people"),
@@ -65,6 +72,7 @@ paid_sessions = Table(
     Index("ix_paid_sessions_payee_id_seq", "payee_id", "seq"),
     Index("ix_paid_sessions_state", "state"),
     Index("ix_paid_sessions_room_id", "room_id"),
+    Index("ix_paid_sessions_included_entitlement_id", "included_entitlement_id", "included_period_ms"),
     sqlite_autoincrement=True,
 )
 
@@ -77,6 +85,34 @@ paid_session_events = Table(
     Column("event", String, nullable=False),
     Index("ix_paid_session_events_session_id_seq", "session_id", "seq"),
     sqlite_autoincrement=True,
+)
+
+
+included_minutes = Table(
+    "included_minutes",
+    metadata,
+    Column("entitlement_id", String, primary_key=True),
+    Column("period_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("taken_ms", BigInteger, nullable=False),
+    CheckConstraint("taken_ms >= 0", name="taken_not_negative"),
+)
+
+session_voids = Table(
+    "session_voids",
+    metadata,
+    Column("payer_id", String, primary_key=True),
+    Column("payee_id", String, primary_key=True),
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("voids", Integer, nullable=False),
+)
+
+session_disputes = Table(
+    "session_disputes",
+    metadata,
+    Column("dispute_id", String, primary_key=True),
+    Column("session_id", ForeignKey("paid_sessions.session_id"), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Index("ix_session_disputes_session_id", "session_id"),
 )
 
 

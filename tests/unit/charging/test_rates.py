@@ -5,7 +5,7 @@ from sqlalchemy import Connection, text
 
 from curtaincall.charging.errors import RatesInvalid
 from curtaincall.charging.model import EndReason
-from curtaincall.charging.rates import Rates
+from curtaincall.charging.rates import Rates, SubscriptionCalls
 from curtaincall.charging.verify import verify_sessions
 from support.money_world import STAR, MoneyWorld
 
@@ -23,6 +23,14 @@ async def test_defaults_are_filled_in_and_later_rates_replace_earlier_ones(world
     assert second.subscription_monthly_minor is None
 
 
+async def test_a_subscription_may_include_calls(world: MoneyWorld) -> None:
+    asked = Rates(300, "EUR", subscription_calls=SubscriptionCalls.MINUTES, subscription_minutes=120)
+    await world.charging.set_rates(STAR, asked)
+    kept = await world.charging.rates(STAR)
+    assert kept is not None
+    assert (kept.subscription_calls, kept.subscription_minutes) == (SubscriptionCalls.MINUTES, 120)
+
+
 @pytest.mark.parametrize(
     "rates",
     [
@@ -33,6 +41,10 @@ async def test_defaults_are_filled_in_and_later_rates_replace_earlier_ones(world
         Rates(300, "EUR", minimum_ms=-1),
         Rates(300, "EUR", increment_ms=0),
         Rates(300, "EUR", premium_hd_minor=0),
+        Rates(300, "EUR", subscription_calls=SubscriptionCalls.MINUTES),
+        Rates(300, "EUR", subscription_calls=SubscriptionCalls.MINUTES, subscription_minutes=0),
+        Rates(300, "EUR", subscription_calls=SubscriptionCalls.MINUTES, subscription_minutes=10**6),
+        Rates(300, "EUR", subscription_calls=SubscriptionCalls.ALL, subscription_minutes=10),
     ],
 )
 async def test_rates_out_of_bounds_are_refused(world: MoneyWorld, rates: Rates) -> None:

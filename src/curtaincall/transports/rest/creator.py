@@ -7,7 +7,7 @@ from pydantic import Field
 
 from curtaincall.accounts.model import UserPrincipal
 from curtaincall.charging.errors import RatesMissing
-from curtaincall.charging.rates import Rates
+from curtaincall.charging.rates import Rates, SubscriptionCalls
 from curtaincall.transports.rest.identity import Identity
 from curtaincall.transports.rest.models import RatesBody, rates_body
 from curtaincall.transports.rest.wire import AmountMinor, Body, Currency
@@ -24,6 +24,8 @@ class NewRatesBody(Body):
     instant_unlock_minor: AmountMinor | None = None
     subscription_monthly_minor: AmountMinor | None = None
     premium_hd_minor: AmountMinor | None = None
+    subscription_calls: SubscriptionCalls = SubscriptionCalls.NONE
+    subscription_minutes: Annotated[int, Field(ge=0, le=10**6, strict=True)] | None = None
 
 
 class EarningsBody(Body):
@@ -54,6 +56,8 @@ def router(services: Services, identity: Identity) -> APIRouter:
             instant_unlock_minor=body.instant_unlock_minor,
             subscription_monthly_minor=body.subscription_monthly_minor,
             premium_hd_minor=body.premium_hd_minor,
+            subscription_calls=body.subscription_calls,
+            subscription_minutes=body.subscription_minutes,
         )
         return rates_body(await services.charging.set_rates(creator.user_id, rates))
 

@@ -23,6 +23,8 @@ class RatesBody(Body):
     instant_unlock_minor: int | None = None
     subscription_monthly_minor: int | None = None
     premium_hd_minor: int | None = None
+    subscription_calls: str
+    subscription_minutes: int | None = None
 
 
 class ModelBody(Body):
@@ -41,6 +43,8 @@ def rates_body(rates: Rates) -> RatesBody:
         instant_unlock_minor=rates.instant_unlock_minor,
         subscription_monthly_minor=rates.subscription_monthly_minor,
         premium_hd_minor=rates.premium_hd_minor,
+        subscription_calls=rates.subscription_calls.value,
+        subscription_minutes=rates.subscription_minutes,
     )
 
 
