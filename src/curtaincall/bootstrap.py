@@ -25,6 +25,8 @@ from curtaincall.media.embedded import EmbeddedEngine
 from curtaincall.media.ports import MediaEngine
 from curtaincall.media.pump import MediaEventPump
 from curtaincall.observability.metrics import Metrics
+from curtaincall.payments.cards import CardPayments
+from curtaincall.payments.gateways import Gateways
 from curtaincall.payments.ports import Gateway
 from curtaincall.payments.sandbox import SandboxGateway
 from curtaincall.payments.service import WalletService
@@ -87,7 +89,7 @@ class App:
     async def start(self) -> None:
         """Settle what a crash left open, then take up work."""
         services = self.services
-        await services.wallet.start()
+        await services.cards.start()
         await services.charging.start()
         await services.accounts.start()
         await services.rooms.start()
@@ -148,6 +150,8 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
     executor = WriteExecutor(database)
     media = (overrides.media or _embedded_engine)(settings)
     ledger = Ledger(clock, ids)
+    gateways = Gateways(_gateways(settings, executor, clock, ids))
+    cards = CardPayments(executor, ledger, gateways, clock, ids, bus, settings.currency)
     charging = ChargingService(executor, ledger, media, clock, bus, charging_settings(settings))
     tokens = Tokens(signing_key(settings.data_dir), clock, ids)
     accounts = AccountsService(
@@ -164,9 +168,8 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         media=media,
         tokens=tokens,
         accounts=accounts,
-        wallet=WalletService(
-            executor, ledger, _gateways(settings, executor, clock, ids), clock, ids, bus, settings.currency
-        ),
+        cards=cards,
+        wallet=WalletService(executor, ledger, gateways, cards, clock, ids, settings.currency),
         charging=charging,
         rooms=rooms,
         calls=PrivateCalls(executor, accounts, rooms, charging, bus, clock, ids),

@@ -84,7 +84,7 @@ async def test_a_locally_made_certificate_and_the_demos_people_are_made_once(tmp
         await server.start()
         assert (tmp_path / "https.crt").read_bytes() == made
         assert server.query("SELECT count(*) FROM users") == [(5,)]
-        assert server.query("SELECT count(*) FROM top_ups") == [(2,)]
+        assert server.query("SELECT count(*) FROM card_payments") == [(2,)]
     for secret in ("https.key", "signing.key"):
         assert stat.S_IMODE((tmp_path / secret).stat().st_mode) == 0o600
 

@@ -13,6 +13,8 @@ from curtaincall.charging.views import Receipt, SessionView
 from curtaincall.kernel.events import EventBus
 from curtaincall.ledger.service import Ledger
 from curtaincall.ledger.verify import Report, verify
+from curtaincall.payments.cards import CardPayments
+from curtaincall.payments.gateways import Gateways
 from curtaincall.payments.model import Wallet
 from curtaincall.payments.sandbox import SandboxGateway
 from curtaincall.payments.service import WalletService
@@ -42,6 +44,7 @@ class MoneyWorld:
     media: VirtualMedia = field(init=False)
     executor: WriteExecutor = field(init=False)
     ledger: Ledger = field(init=False)
+    cards: CardPayments = field(init=False)
     wallets: WalletService = field(init=False)
     charging: ChargingService = field(init=False)
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
@@ -62,9 +65,9 @@ class MoneyWorld:
         self.executor = WriteExecutor(self.database)
         self.ledger = Ledger(self.clock, self.new_id)
         gateway = SandboxGateway(self.executor, self.clock, self.new_id)
-        self.wallets = WalletService(
-            self.executor, self.ledger, {"sandbox": gateway}, self.clock, self.new_id, self.bus, "EUR"
-        )
+        gateways = Gateways({"sandbox": gateway})
+        self.cards = CardPayments(self.executor, self.ledger, gateways, self.clock, self.new_id, self.bus, "EUR")
+        self.wallets = WalletService(self.executor, self.ledger, gateways, self.cards, self.clock, self.new_id, "EUR")
         self.charging = ChargingService(self.executor, self.ledger, self.media, self.clock, self.bus, self.settings)
         for kind in (SessionChanged, LowBalance, SessionEnding, SessionSettled):
             self.bus.subscribe(kind, self._heard)

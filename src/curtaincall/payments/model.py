@@ -16,11 +16,13 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True)
 class Earnings:
-    """What a creator has earned: not to be paid out yet, and to be paid out."""
+    """What a creator has earned: not to be paid out yet, to be paid out, owed to the house, on its way to the bank."""
 
     currency: str
     pending_minor: int
     payable_minor: int
+    owed_minor: int = 0
+    in_transit_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,8 @@ class Transaction:
     ref: str
 
 
-class TopUpStatus(StrEnum):
-    """Only advances: requested -> pending or requires_action -> succeeded or declined."""
+class PaymentStatus(StrEnum):
+    """Only advances: requested -> pending or requires_action (either may follow the other) -> succeeded or declined."""
 
     REQUESTED = "requested"
     """Recorded; what the gateway says is not."""
@@ -55,7 +57,21 @@ class TopUpStatus(StrEnum):
     DECLINED = "declined"
 
 
-FINAL = frozenset({TopUpStatus.SUCCEEDED, TopUpStatus.DECLINED})
+TopUpStatus = PaymentStatus
+"""A top-up is a card payment into the wallet."""
+
+FINAL = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.DECLINED})
+
+
+@dataclass(frozen=True, slots=True)
+class CardPayment:
+    """A payment by card, as whoever asked for it sees it."""
+
+    payment_id: str
+    status: PaymentStatus
+    decline_code: str | None = None
+    redirect_url: str | None = None
+    """Where the holder confirms, while the status is `requires_action`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +79,6 @@ class TopUp:
     """A purchase of wallet money, as its buyer sees it."""
 
     top_up_id: str
-    status: TopUpStatus
+    status: PaymentStatus
     decline_code: str | None
+    redirect_url: str | None = None

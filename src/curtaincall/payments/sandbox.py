@@ -5,6 +5,7 @@ charge repeated with its key is the charge that was made. Tokens are named as St
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,8 +13,22 @@ from sqlalchemy import BigInteger, Column, Connection, ForeignKey, Integer, Row,
 
 from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.ids import IdFactory
-from curtaincall.payments.errors import IdempotencyConflict, PaymentMethodInvalid
-from curtaincall.payments.ports import Charge, ChargeResult, Declined, SavedMethod, Succeeded
+from curtaincall.payments.errors import GatewayUnsuitable, IdempotencyConflict, PaymentMethodInvalid, WebhookForged
+from curtaincall.payments.ports import (
+    Capabilities,
+    Charge,
+    ChargeResult,
+    Declined,
+    DisputeObject,
+    PayOut,
+    PayoutResult,
+    RefundCharge,
+    RefundResult,
+    SavedMethod,
+    SetupIntent,
+    Succeeded,
+    WebhookEvent,
+)
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.schema import metadata
 
@@ -75,6 +90,9 @@ def decline_code(token: str, earlier_charges: int) -> str | None:
 class SandboxGateway:
     """The Gateway that moves no real money."""
 
+    name = "sandbox"
+    capabilities = Capabilities(off_session=True, refunds=False, payouts=False, redirects=False, setup_intents=False)
+
     def __init__(self, executor: WriteExecutor, clock: Clock, new_id: IdFactory) -> None:
         self._executor = executor
         self._clock = clock
@@ -90,6 +108,40 @@ class SandboxGateway:
 
     async def charge(self, command: Charge) -> ChargeResult:
         return await self._executor.submit(self._charge, command)
+
+    async def charge_status(self, gateway_id: str) -> ChargeResult:
+        def query(tx: Connection) -> ChargeResult:
+            made = tx.execute(select(sandbox_charges).where(sandbox_charges.c.key == gateway_id)).one()
+            return Succeeded(gateway_id) if made.decline_code is None else Declined(made.decline_code, gateway_id)
+
+        return await self._executor.read(query)
+
+    async def cancel_charge(self, gateway_id: str) -> ChargeResult:
+        return await self.charge_status(gateway_id)
+
+    async def begin_setup(self, customer_id: str) -> SetupIntent:
+        raise GatewayUnsuitable("Cards of the sandbox are entered by name.")
+
+    async def forget_method(self, gateway_ref: str) -> None:
+        """The sandbox keeps the card, and nobody can charge it any more: its method is gone."""
+
+    async def refund(self, command: RefundCharge) -> RefundResult:
+        raise GatewayUnsuitable("The sandbox gives nothing back yet.")
+
+    async def refund_status(self, gateway_id: str) -> RefundResult:
+        raise GatewayUnsuitable("The sandbox gives nothing back yet.")
+
+    async def payout(self, command: PayOut) -> PayoutResult:
+        raise GatewayUnsuitable("The sandbox pays nothing out yet.")
+
+    async def payout_status(self, gateway_id: str) -> PayoutResult:
+        raise GatewayUnsuitable("The sandbox pays nothing out yet.")
+
+    async def dispute(self, dispute_id: str) -> DisputeObject:
+        raise GatewayUnsuitable("The sandbox has no disputes yet.")
+
+    def verify_webhook(self, headers: Mapping[str, str], raw_body: bytes, now_ms: int) -> WebhookEvent:
+        raise WebhookForged("The sandbox sends no webhooks yet.")
 
     def _charge(self, tx: Connection, command: Charge) -> ChargeResult:
         made = tx.execute(select(sandbox_charges).where(sandbox_charges.c.key == command.key)).one_or_none()
@@ -112,7 +164,7 @@ class SandboxGateway:
                 created_at_ms=self._clock.now_ms(),
             )
         )
-        return Succeeded() if declined is None else Declined(declined)
+        return Succeeded(command.key) if declined is None else Declined(declined)
 
 
 def _save_card(tx: Connection, card: _NewCard) -> None:
@@ -128,4 +180,4 @@ def _repeat(made: Row[Any], command: Charge) -> ChargeResult:
         command.currency,
     ):
         raise IdempotencyConflict("This key belongs to another charge.", key=command.key)
-    return Succeeded() if made.decline_code is None else Declined(made.decline_code)
+    return Succeeded(command.key) if made.decline_code is None else Declined(made.decline_code)

@@ -1,61 +1,33 @@
-"""The wallet: filled from cards, read by its owner. Calls are billed from it, cards only fill it.
+"""The wallet: filled from cards, read by its owner. Calls are billed from it, cards only fill it."""
 
-No gateway is called inside an open transaction: the intent is recorded and committed, the gateway is asked with the
-top-up's id as key, and the outcome is recorded together with the money. A crash between leaves an intent that `start`
-asks about again.
-"""
-
-import asyncio
-import hashlib
-import json
-import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
 from typing import Final
 
 from sqlalchemy import Connection
 
 from curtaincall.kernel.clock import Clock
-from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
-from curtaincall.ledger.model import Leg, Purpose, Transfer, creator_payable, creator_pending, gateway_clearing, wallet
+from curtaincall.ledger.model import Purpose, creator_payable, creator_pending, creator_receivable, wallet
 from curtaincall.ledger.service import Ledger
 from curtaincall.payments import store
+from curtaincall.payments.cards import CardPayments
 from curtaincall.payments.errors import (
-    AmountInvalid,
-    CurrencyMismatch,
-    GatewayUnavailable,
-    GatewayUnknown,
-    IdempotencyConflict,
+    CardNumberRefused,
     PaymentMethodUnknown,
+    PaymentUnknown,
     TooManyPaymentMethods,
 )
-from curtaincall.payments.events import WalletCredited
-from curtaincall.payments.model import FINAL, Earnings, PaymentMethod, TopUp, TopUpStatus, Transaction, Wallet
-from curtaincall.payments.ports import Charge, ChargeResult, Declined, Gateway, Pending, RequiresRedirect, Succeeded
-from curtaincall.payments.store import TopUpIntent, TopUpRecord
+from curtaincall.payments.gateways import Gateways
+from curtaincall.payments.model import CardPayment, Earnings, PaymentMethod, TopUp, Transaction, Wallet
+from curtaincall.payments.ports import Gateway, SetupIntent
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.paging import Page
-
-MAX_TOP_UP_MINOR: Final = 1_000_000
-"""The most that one top-up buys."""
 
 MAX_PAYMENT_METHODS: Final = 20
 """The most cards that one user keeps."""
 
-GATEWAY_TIMEOUT_S: Final = 20.0
-"""How long a gateway may take; after it the top-up is pending, and asked about again."""
-
-RECOVERY_LIMIT: Final = 1_000
-"""The most interrupted top-ups asked about at a start."""
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    record: TopUpRecord
-    result: ChargeResult
+_DIGITS: Final = re.compile(r"(?:\d[ -]?){12,18}\d")
+"""As many digits as card numbers have (ISO/IEC 7812: up to 19), perhaps in groups."""
 
 
 class WalletService:
@@ -65,25 +37,19 @@ class WalletService:
         self,
         executor: WriteExecutor,
         ledger: Ledger,
-        gateways: Mapping[str, Gateway],
+        gateways: Gateways,
+        cards: CardPayments,
         clock: Clock,
         ids: IdFactory,
-        bus: EventBus,
         currency: str,
     ) -> None:
         self._executor = executor
         self._ledger = ledger
         self._gateways = gateways
+        self._cards = cards
         self._clock = clock
         self._new_id = ids
-        self._bus = bus
         self._currency = currency
-
-    async def start(self) -> None:
-        """Find out what became of the top-ups that a crash interrupted."""
-        interrupted = await self._executor.read(lambda tx: store.open_top_ups(tx, RECOVERY_LIMIT))
-        for record in interrupted:
-            await self._complete(record)
 
     async def wallet(self, user_id: str) -> Wallet:
         """The user's wallet; a user who never paid in has an empty one."""
@@ -104,113 +70,96 @@ class WalletService:
         return Page(items, page.next_cursor)
 
     async def earnings(self, creator_id: str) -> Earnings:
-        """What the creator has earned."""
+        """What the creator has earned, and owes."""
 
         def query(tx: Connection) -> Earnings:
             pending = self._ledger.balance(tx, creator_pending(creator_id, self._currency))
             payable = self._ledger.balance(tx, creator_payable(creator_id, self._currency))
-            return Earnings(self._currency, pending.balance_minor, payable.balance_minor)
+            owed = self._ledger.balance(tx, creator_receivable(creator_id, self._currency))
+            return Earnings(
+                currency=self._currency,
+                pending_minor=pending.balance_minor,
+                payable_minor=payable.balance_minor,
+                owed_minor=-owed.balance_minor,
+            )
 
         return await self._executor.read(query)
+
+    # ---- cards ------------------------------------------------------------------------------------------------------
+
+    def gateways(self) -> tuple[Gateway, ...]:
+        """Where cards can be kept."""
+        return tuple(self._gateways)
+
+    async def begin_setup(self, user_id: str, gateway: str) -> SetupIntent:
+        """What the browser needs to enter a card. Raises GatewayUnknown, GatewayUnsuitable, GatewayUnavailable."""
+        return await self._gateways.named(gateway).begin_setup(user_id)
 
     async def payment_methods(self, user_id: str) -> tuple[PaymentMethod, ...]:
         """The user's cards, newest first."""
         return await self._executor.read(lambda tx: store.methods_of(tx, user_id))
 
     async def add_payment_method(self, user_id: str, gateway: str, token: str) -> PaymentMethod:
-        """Have a gateway keep a card. Raises GatewayUnknown, PaymentMethodInvalid, TooManyPaymentMethods."""
+        """Have a gateway keep a card.
+
+        Raises CardNumberRefused, GatewayUnknown, PaymentMethodInvalid, TooManyPaymentMethods, GatewayUnavailable.
+        """
+        if looks_like_a_card_number(token):
+            raise CardNumberRefused("This is a card number. Enter it at the gateway, and send only its token.")
         if await self._executor.read(lambda tx: store.count_methods(tx, user_id)) >= MAX_PAYMENT_METHODS:
             raise TooManyPaymentMethods("Remove a card first.", limit=MAX_PAYMENT_METHODS)
-        saved = await self._gateway(gateway).save_method(user_id, token)
+        saved = await self._gateways.named(gateway).save_method(user_id, token)
         method = PaymentMethod(self._new_id(), saved.brand, saved.last4)
         new = store.NewMethod(user_id, gateway, saved.gateway_ref, self._clock.now_ms(), method)
         await self._executor.submit(store.add_method, new)
         return method
 
+    async def remove_payment_method(self, user_id: str, payment_method_id: str) -> None:
+        """Have the gateway forget a card. Raises PaymentMethodUnknown, GatewayUnknown, GatewayUnavailable."""
+        method = await self._executor.read(lambda tx: store.method_of(tx, user_id, payment_method_id))
+        if method is None:
+            raise PaymentMethodUnknown("There is no such payment method.")
+        await self._gateways.named(method.gateway).forget_method(method.gateway_ref)
+        now_ms = self._clock.now_ms()
+        await self._executor.submit(lambda tx, id_: store.remove_method(tx, id_, now_ms), payment_method_id)
+
+    # ---- top-ups ----------------------------------------------------------------------------------------------------
+
     async def top_up(
         self, user_id: str, amount_minor: int, currency: str, payment_method_id: str, idempotency_key: str
     ) -> TopUp:
-        """Buy wallet money with a card.
+        """Buy wallet money with a card. The same key with the same body is the same top-up.
 
-        The same key with the same body is the same top-up: its outcome, or a further question about it if that is not
-        known. Raises AmountInvalid, CurrencyMismatch, PaymentMethodUnknown, IdempotencyConflict.
+        Raises AmountInvalid, CurrencyMismatch, PaymentMethodUnknown, IdempotencyConflict.
         """
-        if currency != self._currency:
-            raise CurrencyMismatch("The wallet is in another currency.", currency=self._currency)
-        if not 0 < amount_minor <= MAX_TOP_UP_MINOR:
-            raise AmountInvalid("The amount of a top-up is out of bounds.", max_minor=MAX_TOP_UP_MINOR)
-        body = json.dumps([amount_minor, currency, payment_method_id]).encode()
-        intent = TopUpIntent(
-            top_up_id=self._new_id(),
+        payment = await self._cards.pay(
             user_id=user_id,
-            key=idempotency_key,
-            body_hash=hashlib.sha256(body).hexdigest(),
             payment_method_id=payment_method_id,
             amount_minor=amount_minor,
             currency=currency,
-            now_ms=self._clock.now_ms(),
+            key=idempotency_key,
+            purpose=Purpose.TOP_UP,
+            credit=wallet(user_id, self._currency),
         )
-        record = await self._executor.submit(_record_intent, intent)
-        return record.shown if record.status in FINAL else await self._complete(record)
+        return _top_up(payment)
 
-    async def _complete(self, record: TopUpRecord) -> TopUp:
-        """Ask the gateway, and record what it says together with the money."""
-        result = await self._ask(record)
-        outcome, credited = await self._executor.submit(self._record_outcome, _Outcome(record, result))
-        if credited:
-            await self._bus.publish(WalletCredited(record.user_id, record.amount_minor, record.currency))
-        return outcome
-
-    async def _ask(self, record: TopUpRecord) -> ChargeResult:
-        charge = Charge(record.top_up_id, record.gateway_ref, record.amount_minor, record.currency)
-        try:
-            async with asyncio.timeout(GATEWAY_TIMEOUT_S):
-                return await self._gateway(record.gateway).charge(charge)
-        except (GatewayUnavailable, GatewayUnknown, TimeoutError) as error:
-            # Not a decline: the charge may have been made. It stays pending until the gateway says.
-            log.warning("gateway_silent", extra={"top_up_id": record.top_up_id, "error": type(error).__name__})
-            return Pending()
-
-    def _record_outcome(self, tx: Connection, outcome: _Outcome) -> tuple[TopUp, bool]:
-        record = outcome.record
-        status, decline_code = _status(outcome.result)
-        advanced = store.set_outcome(tx, record.top_up_id, status, decline_code, self._clock.now_ms())
-        credited = advanced and status is TopUpStatus.SUCCEEDED
-        if credited:
-            leg = Leg(
-                debit=gateway_clearing(record.gateway, record.currency),
-                credit=wallet(record.user_id, record.currency),
-                amount_minor=record.amount_minor,
-            )
-            self._ledger.transfer(tx, Transfer(f"top_up:{record.top_up_id}", Purpose.TOP_UP, record.top_up_id, (leg,)))
-        return store.top_up(tx, record.top_up_id).shown, credited
-
-    def _gateway(self, name: str) -> Gateway:
-        gateway = self._gateways.get(name)
-        if gateway is None:
-            raise GatewayUnknown("This gateway is not switched on.", gateway=name)
-        return gateway
+    async def top_up_status(self, user_id: str, top_up_id: str) -> TopUp:
+        """What is known of a top-up. Raises PaymentUnknown; somebody else's is unknown."""
+        record = await self._cards.record(top_up_id)
+        if record.user_id != user_id or record.purpose is not Purpose.TOP_UP:
+            raise PaymentUnknown("There is no such top-up.")
+        return _top_up(record.shown)
 
 
-def _record_intent(tx: Connection, intent: TopUpIntent) -> TopUpRecord:
-    made = store.top_up_by_key(tx, intent.user_id, intent.key)
-    if made is None:
-        if not store.owns_method(tx, intent.user_id, intent.payment_method_id):
-            raise PaymentMethodUnknown("There is no such payment method.")
-        store.insert_top_up(tx, intent)
-        return store.top_up(tx, intent.top_up_id)
-    if made.body_hash != intent.body_hash:
-        raise IdempotencyConflict("This Idempotency-Key was used with another body.")
-    return made
+def looks_like_a_card_number(text: str) -> bool:
+    """Whether somewhere in it are 13 to 19 digits that pass the check of ISO/IEC 7812 (Luhn)."""
+    return any(_luhn(re.sub(r"\D", "", found)) for found in _DIGITS.findall(text))
 
 
-def _status(result: ChargeResult) -> tuple[TopUpStatus, str | None]:
-    match result:
-        case Succeeded():
-            return TopUpStatus.SUCCEEDED, None
-        case Pending():
-            return TopUpStatus.PENDING, None
-        case RequiresRedirect():
-            return TopUpStatus.REQUIRES_ACTION, None
-        case Declined(code):
-            return TopUpStatus.DECLINED, code
+def _luhn(digits: str) -> bool:
+    doubled = [int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits))]
+    return sum(figure // 10 + figure % 10 for figure in doubled) % 10 == 0
+
+
+def _top_up(payment: CardPayment) -> TopUp:
+    return TopUp(payment.payment_id, payment.status, payment.decline_code, payment.redirect_url)

@@ -11,6 +11,7 @@ from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.media.ports import MediaEngine
 from curtaincall.observability.metrics import Metrics
+from curtaincall.payments.cards import CardPayments
 from curtaincall.payments.service import WalletService
 from curtaincall.rooms.calls import PrivateCalls
 from curtaincall.rooms.presence import Presence
@@ -33,6 +34,7 @@ class Services:
     media: MediaEngine
     tokens: Tokens
     accounts: AccountsService
+    cards: CardPayments
     wallet: WalletService
     charging: ChargingService
     rooms: RoomsService

@@ -7,21 +7,27 @@ from pathlib import Path
 import pytest
 
 from curtaincall.kernel.events import EventBus
+from curtaincall.kernel.ids import IdFactory
 from curtaincall.ledger.service import Ledger
+from curtaincall.payments import cards as cards_module
 from curtaincall.payments import service as service_module
+from curtaincall.payments.cards import CardPayments
 from curtaincall.payments.errors import (
     AmountInvalid,
+    CardNumberRefused,
     CurrencyMismatch,
     GatewayUnavailable,
     GatewayUnknown,
     IdempotencyConflict,
     PaymentMethodInvalid,
     PaymentMethodUnknown,
+    PaymentUnknown,
     TooManyPaymentMethods,
 )
 from curtaincall.payments.events import WalletCredited
+from curtaincall.payments.gateways import Gateways
 from curtaincall.payments.model import TopUp, TopUpStatus, Wallet
-from curtaincall.payments.ports import Charge, ChargeResult, Pending, RequiresRedirect, SavedMethod
+from curtaincall.payments.ports import Charge, ChargeResult, Pending, RequiresRedirect
 from curtaincall.payments.sandbox import SandboxGateway
 from curtaincall.payments.service import WalletService
 from curtaincall.storage.database import Database, migrate, open_database
@@ -29,21 +35,18 @@ from curtaincall.storage.executor import WriteExecutor
 from support.virtual_clock import VirtualClock
 
 
-class UnreliableGateway:
+class UnreliableGateway(SandboxGateway):
     """The sandbox behind a line that can be cut before or after the charge."""
 
-    def __init__(self, sandbox: SandboxGateway) -> None:
-        self.sandbox = sandbox
+    def __init__(self, executor: WriteExecutor, clock: VirtualClock, new_id: IdFactory) -> None:
+        super().__init__(executor, clock, new_id)
         self.lose_answers = False
         self.answer: ChargeResult | None = None
         self.charges: list[Charge] = []
 
-    async def save_method(self, customer_id: str, token: str) -> SavedMethod:
-        return await self.sandbox.save_method(customer_id, token)
-
     async def charge(self, command: Charge) -> ChargeResult:
         self.charges.append(command)
-        result = await self.sandbox.charge(command)
+        result = await super().charge(command)
         if self.lose_answers:
             raise GatewayUnavailable("The line is down.")
         return self.answer or result
@@ -53,19 +56,18 @@ class Shop:
     """A wallet service of one's own, with everything it told."""
 
     def __init__(self, database: Database) -> None:
-        clock, numbers = VirtualClock(), itertools.count()
+        self.clock = clock = VirtualClock()
+        numbers = itertools.count()
         self.bus = EventBus()
         self.executor = WriteExecutor(database)
-        self.gateway = UnreliableGateway(SandboxGateway(self.executor, clock, lambda: f"sandbox-{next(numbers)}"))
-        self.wallets = WalletService(
-            self.executor,
-            Ledger(clock, lambda: f"transfer-{next(numbers)}"),
-            {"sandbox": self.gateway},
-            clock,
-            lambda: f"id-{next(numbers)}",
-            self.bus,
-            "EUR",
-        )
+        self.gateway = UnreliableGateway(self.executor, clock, lambda: f"sandbox-{next(numbers)}")
+        gateways, ledger = Gateways({"sandbox": self.gateway}), Ledger(clock, lambda: f"transfer-{next(numbers)}")
+
+        def new_id() -> str:
+            return f"id-{next(numbers)}"
+
+        self.cards = CardPayments(self.executor, ledger, gateways, clock, new_id, self.bus, "EUR")
+        self.wallets = WalletService(self.executor, ledger, gateways, self.cards, clock, new_id, "EUR")
         self.credits: list[WalletCredited] = []
         self.bus.subscribe(WalletCredited, self._credited)
 
@@ -167,15 +169,18 @@ async def test_a_start_asks_about_what_a_crash_interrupted(shop: Shop) -> None:
     shop.gateway.lose_answers = True
     await shop.top_up(card, "key")
     shop.gateway.lose_answers = False
-    await shop.wallets.start()
-    await shop.wallets.start()
+    await shop.cards.start()
+    await shop.cards.start()
     assert await shop.balance_minor() == 5_000
     assert len(shop.credits) == 1
 
 
 @pytest.mark.parametrize(
     ("answer", "status"),
-    [(Pending(), TopUpStatus.PENDING), (RequiresRedirect("https://bank.example"), TopUpStatus.REQUIRES_ACTION)],
+    [
+        (Pending(), TopUpStatus.PENDING),
+        (RequiresRedirect("charge", "https://bank.example"), TopUpStatus.REQUIRES_ACTION),
+    ],
 )
 async def test_a_gateway_that_needs_time_credits_nothing_yet(
     shop: Shop, answer: ChargeResult, status: TopUpStatus
@@ -187,13 +192,45 @@ async def test_a_gateway_that_needs_time_credits_nothing_yet(
 
 async def test_what_cannot_be_bought_is_refused(shop: Shop) -> None:
     card = await shop.card()
-    for amount_minor in (0, -1, service_module.MAX_TOP_UP_MINOR + 1):
+    for amount_minor in (0, -1, cards_module.MAX_CHARGE_MINOR + 1):
         with pytest.raises(AmountInvalid):
             await shop.top_up(card, "key", amount_minor)
     with pytest.raises(CurrencyMismatch):
         await shop.wallets.top_up("fan", 100, "USD", card, "key")
     with pytest.raises(PaymentMethodUnknown):
         await shop.wallets.top_up("thief", 100, "EUR", card, "key")
+
+
+@pytest.mark.parametrize(
+    "token", ["4242424242424242", "4242 4242 4242 4242", "card=4242-4242-4242-4242;", "378282246310005"]
+)
+async def test_no_card_number_goes_any_further(shop: Shop, token: str) -> None:
+    with pytest.raises(CardNumberRefused):
+        await shop.card(token)
+
+
+def test_tokens_are_no_card_numbers() -> None:
+    for token in ("pm_card_visa", "pm_card_fails_after_3", "pm_1NuhpWLkdIwHu7ixZmaJB6dO", "4242424242424241"):
+        assert not service_module.looks_like_a_card_number(token)
+
+
+async def test_a_card_that_was_removed_is_gone(shop: Shop) -> None:
+    card = await shop.card()
+    with pytest.raises(PaymentMethodUnknown):
+        await shop.wallets.remove_payment_method("thief", card)
+    await shop.top_up(card, "key")
+    await shop.wallets.remove_payment_method("fan", card)
+    assert await shop.wallets.payment_methods("fan") == ()
+    with pytest.raises(PaymentMethodUnknown):
+        await shop.top_up(card, "another key")
+    assert (await shop.top_up(card, "key")).status == TopUpStatus.SUCCEEDED
+
+
+async def test_a_top_up_is_seen_by_its_buyer_only(shop: Shop) -> None:
+    top_up = await shop.top_up(await shop.card(), "key")
+    assert await shop.wallets.top_up_status("fan", top_up.top_up_id) == top_up
+    with pytest.raises(PaymentUnknown):
+        await shop.wallets.top_up_status("thief", top_up.top_up_id)
 
 
 async def test_cards_are_kept_by_a_gateway_that_knows_them(shop: Shop) -> None:
