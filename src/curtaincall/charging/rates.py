@@ -1,11 +1,11 @@
 """What creators ask: price, minimum and increment, each within bounds, and which calls a subscription includes."""
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Connection, Row, String, Table, select
 
+from curtaincall.access.model import SubscriptionCalls
 from curtaincall.charging.errors import RatesInvalid
 from curtaincall.charging.model import ChargingSettings, Tariff
 from curtaincall.storage.schema import metadata
@@ -35,15 +35,6 @@ creator_rates = Table(
     Column("subscription_minutes", BigInteger),
     Column("updated_at_ms", BigInteger, nullable=False),
 )
-
-
-class SubscriptionCalls(StrEnum):
-    """Which of a subscriber's calls cost nothing further."""
-
-    NONE = "none"
-    MINUTES = "minutes"
-    """So many minutes a month, then by the minute."""
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,11 @@ TABLE: Final[dict[str, Meaning]] = {
     "webhook_from_future": Meaning(400, FORBIDDEN),
     "webhook_malformed": Meaning(400, FORBIDDEN),
     "insufficient_funds": Meaning(402, PAYMENT_REQUIRED),
+    # what was bought
+    "access_error": Meaning(500, BROKEN),
+    "entitlement_unknown": Meaning(404, FORBIDDEN),
+    "entitlement_conflict": Meaning(409, FORBIDDEN),
+    "entitlement_over": Meaning(409, FORBIDDEN),
     # the books refuse what no request should be able to ask of them
     "ledger_error": Meaning(500, BROKEN),
     "transfer_invalid": Meaning(500, BROKEN),

@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import Connection, text
 
+from curtaincall.access.model import SubscriptionCalls
 from curtaincall.charging.errors import RatesInvalid
 from curtaincall.charging.model import EndReason
-from curtaincall.charging.rates import Rates, SubscriptionCalls
+from curtaincall.charging.rates import Rates
 from curtaincall.charging.verify import verify_sessions
 from support.money_world import STAR, MoneyWorld
 

@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from curtaincall.access import store as access_store  # noqa: F401 - declares tables
 from curtaincall.charging import rates, store  # noqa: F401 - declares tables
 from curtaincall.ledger import store as ledger_store  # noqa: F401 - declares tables
 from curtaincall.payments import sandbox  # noqa: F401 - declares tables

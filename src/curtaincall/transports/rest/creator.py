@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
+from curtaincall.access.model import SubscriptionCalls
 from curtaincall.accounts.model import UserPrincipal
 from curtaincall.charging.errors import RatesMissing
-from curtaincall.charging.rates import Rates, SubscriptionCalls
+from curtaincall.charging.rates import Rates
 from curtaincall.transports.rest.identity import Identity
 from curtaincall.transports.rest.models import RatesBody, rates_body
 from curtaincall.transports.rest.wire import AmountMinor, Body, Currency
