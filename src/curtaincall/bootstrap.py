@@ -34,7 +34,7 @@ from curtaincall.rooms.calls import PrivateCalls
 from curtaincall.rooms.presence import Presence
 from curtaincall.rooms.service import RoomRules, RoomsService
 from curtaincall.settings import Settings
-from curtaincall.storage.database import Claim, Database, migrate, open_database
+from curtaincall.storage.database import Database, migrate, open_database
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.idempotency import IdempotencyStore
 from curtaincall.transports.authentication import Authenticator
@@ -68,8 +68,9 @@ class App:
         self.settings = settings
         clock = overrides.clock
         ids = overrides.ids or (lambda: uuid7(clock.now_ms()))
-        self._claim = Claim(settings.data_dir)
-        self._database = _migrated_database(settings.data_dir)
+        self._database = _database(settings)
+        self._claim = self._database.claim()
+        migrate(self._database)
         self.services = _services(settings, overrides, self._database, clock, ids)
         self._pump = MediaEventPump(self.services.media, self.services.bus)
         self._pumping: asyncio.Task[None] | None = None
@@ -128,8 +129,8 @@ class App:
         await self.services.media.close()
         await self.services.executor.close()
         self.services.accounts.close()
-        self._database.close()
         self._claim.release()
+        self._database.close()
         log.info("stopped")
 
 
@@ -138,10 +139,10 @@ def build(settings: Settings, overrides: Overrides | None = None) -> App:
     return App(settings, overrides or Overrides())
 
 
-def _migrated_database(data_dir: Path) -> Database:
-    database = open_database(data_dir)
-    migrate(database)
-    return database
+def _database(settings: Settings) -> Database:
+    """The database that the settings name; whoever opens it closes it."""
+    figures = settings.database
+    return open_database(settings.data_dir, figures.url.get_secret_value(), figures.writers)
 
 
 def _services(settings: Settings, overrides: Overrides, database: Database, clock: Clock, ids: IdFactory) -> Services:

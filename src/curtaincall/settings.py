@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from limits import parse
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 ENV_PREFIX: Final = "CURTAINCALL_"
@@ -47,6 +47,21 @@ class _Branch(BaseModel):
     """A part of the tree: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(_Branch):
+    url: SecretStr = SecretStr("")
+    """`postgresql://user:password@host/name`, or `postgresql://user@/name?host=/var/run/postgresql` for a socket.
+    Empty: SQLite, in the data folder."""
+    writers: int = Field(default=4, ge=1, le=32)
+    """Transactions that write to PostgreSQL at the same time; SQLite has one."""
+
+    @field_validator("url")
+    @classmethod
+    def _of_postgresql(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("a database URL begins with postgresql://")
+        return url
 
 
 class ServerSettings(_Branch):
@@ -162,6 +177,7 @@ class Settings(BaseSettings):
     demo: bool = False
     currency: str = Field(default="EUR", pattern="^[A-Z]{3}$")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    database: DatabaseSettings = DatabaseSettings()
     server: ServerSettings = ServerSettings()
     media: MediaSettings = MediaSettings()
     rooms: RoomsSettings = RoomsSettings()

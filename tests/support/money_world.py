@@ -53,8 +53,8 @@ class MoneyWorld:
         self.boot()
 
     @classmethod
-    def open(cls, directory: Path) -> "MoneyWorld":
-        database = open_database(directory)
+    def open(cls, directory: Path, database_url: str = "") -> "MoneyWorld":
+        database = open_database(directory, database_url)
         migrate(database)
         return cls(database)
 

@@ -95,8 +95,8 @@ class PlatformWorld(MoneyWorld):
     media: SeatedMedia
 
     @classmethod
-    def open(cls, directory: Path) -> "PlatformWorld":
-        database = open_database(directory)
+    def open(cls, directory: Path, database_url: str = "") -> "PlatformWorld":
+        database = open_database(directory, database_url)
         migrate(database)
         return cls(database)
 

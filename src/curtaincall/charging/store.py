@@ -27,7 +27,7 @@ from sqlalchemy import (
 from curtaincall.charging.model import OVER, Books, EndReason, SessionState, Tariff
 from curtaincall.charging.views import Receipt, SessionView, TimelineEntry
 from curtaincall.storage.paging import Page
-from curtaincall.storage.schema import metadata
+from curtaincall.storage.schema import RowNumber, metadata
 
 TIMELINE_LIMIT: Final = 10_000
 """The most lines of a timeline that a receipt shows."""
@@ -37,7 +37,7 @@ DAY_MS: Final = 86_400_000
 paid_sessions = Table(
     "paid_sessions",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", RowNumber, primary_key=True, autoincrement=True),
     Column("session_id", String, nullable=False, unique=True),
     Column("room_id", String, nullable=False),
     Column("payer_id", String, nullable=False),
@@ -79,7 +79,7 @@ paid_sessions = Table(
 paid_session_events = Table(
     "paid_session_events",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", RowNumber, primary_key=True, autoincrement=True),
     Column("session_id", ForeignKey("paid_sessions.session_id"), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("event", String, nullable=False),

@@ -4,12 +4,15 @@ What a command needs is imported by the command: `token` is asked for by scripts
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from curtaincall.settings import Settings, UnknownSetting, load
+
+if TYPE_CHECKING:
+    from curtaincall.storage.database import Database
 
 DAY_S = 86_400
 
@@ -68,9 +71,8 @@ def token(
 def migrate(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Bring the database to the newest schema. `serve` does it too."""
     from curtaincall.storage.database import migrate as run_migrations
-    from curtaincall.storage.database import open_database
 
-    database = open_database(_settings(config, data_dir).data_dir)
+    database = _database(_settings(config, data_dir))
     try:
         run_migrations(database)
     finally:
@@ -83,9 +85,8 @@ def verify(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Recompute the books and the sessions from their rows; exits with 1 if anything does not balance."""
     from curtaincall.charging.verify import verify_sessions
     from curtaincall.ledger.verify import verify as verify_books
-    from curtaincall.storage.database import open_database
 
-    database = open_database(_settings(config, data_dir).data_dir)
+    database = _database(_settings(config, data_dir))
     try:
         with database.reader.begin() as connection:
             report = verify_books(connection)
@@ -110,6 +111,12 @@ def doctor(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     for finding in findings:
         typer.echo(f"{'ok' if finding.ok else 'FAIL':<5} {finding.what}: {finding.detail}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _database(settings: Settings) -> "Database":
+    from curtaincall.storage.database import open_database
+
+    return open_database(settings.data_dir, settings.database.url.get_secret_value(), settings.database.writers)
 
 
 def _settings(config: Path | None, data_dir: Path | None, **overrides: Any) -> Settings:

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 
+from curtaincall.ledger.store import transfers
 from curtaincall.ledger.verify import verify
 from curtaincall.settings import Settings
-from curtaincall.storage.database import FILE_NAME, open_database
+from curtaincall.storage.database import open_database
+from curtaincall.storage.sqlite import FILE_NAME
 
 OLDEST_SANE_EPOCH_S: Final = 1_767_225_600
 """2026-01-01: a clock before it makes tokens that have never been valid."""
@@ -55,11 +58,14 @@ def _ffmpeg() -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    if not (settings.data_dir / FILE_NAME).exists():
+    url = settings.database.url.get_secret_value()
+    if not url and not (settings.data_dir / FILE_NAME).exists():
         return Finding("database", True, "will be made at the first start")
-    database = open_database(settings.data_dir)
+    database = open_database(settings.data_dir, url)
     try:
         with database.reader.begin() as connection:
+            if not inspect(connection).has_table(transfers.name):
+                return Finding("database", True, "answers; its tables will be made at the first start")
             report = verify(connection)
         return Finding("database", report.ok, "the books balance" if report.ok else "run: curtaincall ledger verify")
     except SQLAlchemyError as error:

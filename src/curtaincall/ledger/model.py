@@ -150,6 +150,7 @@ class TransferKind(StrEnum):
     PENDING = "pending"
     POST = "post"
     VOID = "void"
+    EXPIRE = "expire"
 
 
 @dataclass(frozen=True, slots=True)

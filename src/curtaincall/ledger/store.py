@@ -23,12 +23,13 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     update,
 )
 
 from curtaincall.ledger.model import Account, Balance, Leg, Purpose, StatementEntry, TransferKind
 from curtaincall.storage.paging import Page
-from curtaincall.storage.schema import metadata
+from curtaincall.storage.schema import RowNumber, metadata
 from curtaincall.storage.upsert import insert
 
 accounts = Table(
@@ -56,7 +57,7 @@ balances = Table(
 transfers = Table(
     "ledger_transfers",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", RowNumber, primary_key=True, autoincrement=True),
     Column("transfer_id", String, nullable=False, unique=True),
     Column("key", String, nullable=False),
     Column("leg", Integer, nullable=False),
@@ -70,16 +71,24 @@ transfers = Table(
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger),
     # The two rules that make a repeat harmless: a command is written once, and a hold is resolved once.
     UniqueConstraint("key", "leg"),
     UniqueConstraint("pending_seq", "leg"),
     CheckConstraint("amount_minor > 0", name="amount_positive"),
     CheckConstraint("debit_account_id <> credit_account_id", name="two_accounts"),
-    CheckConstraint("kind IN ('single', 'pending', 'post', 'void')", name="kind_known"),
-    CheckConstraint("(kind IN ('post', 'void')) = (pending_seq IS NOT NULL)", name="only_resolutions_refer"),
+    CheckConstraint("kind IN ('single', 'pending', 'post', 'void', 'expire')", name="kind_known"),
+    CheckConstraint("(kind IN ('post', 'void', 'expire')) = (pending_seq IS NOT NULL)", name="only_resolutions_refer"),
+    CheckConstraint("kind = 'pending' OR expires_at_ms IS NULL", name="only_holds_expire"),
     Index("ix_ledger_transfers_debit_account_id_seq", "debit_account_id", "seq"),
     Index("ix_ledger_transfers_credit_account_id_seq", "credit_account_id", "seq"),
     Index("ix_ledger_transfers_ref", "ref"),
+    Index(
+        "ix_ledger_transfers_expires_at_ms",
+        "expires_at_ms",
+        sqlite_where=text("expires_at_ms IS NOT NULL"),
+        postgresql_where=text("expires_at_ms IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,  # a row number is never used again: cursors and references stay true
 )
 
@@ -173,7 +182,8 @@ def open_account(tx: Connection, account: Account) -> None:
         "owner_id": account.owner_id,
         "currency": account.currency,
     }
-    if tx.execute(_OPEN_ACCOUNT, values).rowcount == 1 and account.guarded:
+    tx.execute(_OPEN_ACCOUNT, values)
+    if account.guarded:
         tx.execute(_OPEN_BALANCE, {"account_id": account.id})
 
 

@@ -1,29 +1,34 @@
-"""The one writer: commands queue up, are run in one thread, and are committed in groups.
+"""The writers: commands queue up, are run by a few threads (on SQLite by one), and are committed in groups.
 
 A *use case* is a synchronous function `(connection, command) -> result`. It may be run more than once for one command
-(when a neighbour's database error rolled back their group), so it must have no effect outside its transaction. It
-refuses by raising: its own writes are then undone (each command runs within a savepoint) and its neighbours go on.
-A caller hears of its result only after the commit.
+(when a neighbour's error rolled back their group, when a concurrent transaction was in the way), so it must have no
+effect outside its transaction. It refuses by raising: its own writes are then undone and its neighbours go on. A caller
+hears of its result only after the commit.
+
+A group is first run without savepoints, since few commands refuse after they have written. If one does, the group is
+rolled back and run again with a savepoint around each command; if the database raises, its commands are run one by one.
 """
 
 import asyncio
 import logging
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
+from curtaincall.storage.backend import Fault
+from curtaincall.storage.changes import changes
 from curtaincall.storage.database import READER_CONNECTIONS, Database
 from curtaincall.storage.errors import Overloaded, StorageClosed, StorageUnavailable
 
 QUEUE_LIMIT: Final = 4_096
-"""The most commands that wait for the writer; beyond it `submit` refuses at once."""
+"""The most commands that wait for a writer; beyond it `submit` refuses at once."""
 
 GROUP_LIMIT: Final = 64
 """The most commands that share a commit: what one waits for its neighbours stays small beside the fsync."""
@@ -31,10 +36,8 @@ GROUP_LIMIT: Final = 64
 READ_LIMIT: Final = 1_024
 """The most reads in flight, running or waiting for one of the reader connections."""
 
-OUT_OF_ORDER: Final = frozenset(
-    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
-)
-"""What SQLite says when the database cannot be worked with, whatever the statement."""
+ATTEMPTS: Final = 5
+"""How often one command is tried when a concurrent transaction is in its way."""
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -48,7 +51,7 @@ class _Job:
 
     use_case: Callable[[Connection, Any], Any]
     command: Any
-    future: "Future[Any]" = field(default_factory=Future)
+    future: "asyncio.Future[Any]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,40 +63,52 @@ class _Outcome:
 
 
 class _Stop:
-    """Queued last: everything before it is still committed."""
+    """Queued last, once for each writer: everything before it is still committed."""
+
+
+class _Spoilt(Exception):
+    """A command refused after it had written, in a group without savepoints."""
+
+
+class _Broken(Exception):
+    """A use case caught an error of the database and went on; the transaction cannot be committed."""
 
 
 class WriteExecutor:
-    """Runs use cases on the database: writes on one thread with group commit, reads on a few beside it.
+    """Runs use cases on the database: writes on the writer threads with group commit, reads on a few beside them.
 
     Used from one event loop. If a caller is cancelled, a command that has not begun is dropped; one that has is
-    completed, and only its result is lost.
+    completed, and only its result is lost. Two commands submitted at the same time may be run in either order.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._queue: queue.Queue[_Job | _Stop] = queue.Queue(QUEUE_LIMIT)
+        self._backend = database.backend
+        self._queue: queue.SimpleQueue[_Job | _Stop] = queue.SimpleQueue()
         self._closed = False
         self._reads = 0
         self._readers = ThreadPoolExecutor(READER_CONNECTIONS, thread_name_prefix="storage-reader")
-        self._writer = threading.Thread(target=self._write_until_stopped, name="storage-writer", daemon=True)
-        self._writer.start()
+        self._writers = [
+            threading.Thread(target=self._write_until_stopped, name=f"storage-writer-{number}", daemon=True)
+            for number in range(database.backend.writers)
+        ]
+        for writer in self._writers:
+            writer.start()
 
     async def submit(self, use_case: Callable[[Connection, C], R], command: C) -> R:
         """Run a write command; returns after its commit.
 
         Raises Overloaded when the queue is full, StorageClosed after `close`, StorageUnavailable when the database
-        cannot write (nothing was written then), and whatever the use case raises.
+        cannot write, and whatever the use case raises. After StorageUnavailable nothing was written, unless the
+        connection broke during the commit itself: a command is repeated with its key, and so is written once.
         """
         if self._closed:
             raise StorageClosed("The database is closed.")
-        job = _Job(use_case, command)
-        try:
-            self._queue.put_nowait(job)
-        except queue.Full:
-            raise Overloaded("Too many writes are waiting.", limit=QUEUE_LIMIT) from None
-        result: R = await asyncio.wrap_future(job.future)
-        return result
+        if self._queue.qsize() >= QUEUE_LIMIT:
+            raise Overloaded("Too many writes are waiting.", limit=QUEUE_LIMIT)
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Job(use_case, command, future))
+        return await future
 
     async def read(self, query: Callable[[Connection], R]) -> R:
         """Run a query on a snapshot that includes every write acknowledged before.
@@ -114,24 +129,26 @@ class WriteExecutor:
         """Commit what is queued and stop both sides. Idempotent."""
         if not self._closed:
             self._closed = True
-            await asyncio.to_thread(self._queue.put, _Stop())
-        await asyncio.to_thread(self._writer.join)
+            for _ in self._writers:
+                self._queue.put(_Stop())
+        for writer in self._writers:
+            await asyncio.to_thread(writer.join)
         await asyncio.to_thread(self._readers.shutdown)
 
     def _query(self, query: Callable[[Connection], R]) -> R:
         try:
             with self._database.reader.begin() as connection:
                 return query(connection)
-        except OperationalError as error:
-            raise _told(error) from error.orig
+        except DBAPIError as error:
+            raise self._told(error) from error.orig
 
-    # ---- on the writer thread ---------------------------------------------------------------------------------------
+    # ---- on a writer thread -----------------------------------------------------------------------------------------
 
     def _write_until_stopped(self) -> None:
         stopping = False
         while not stopping:
             group, stopping = self._next_group()
-            jobs = [job for job in group if job.future.set_running_or_notify_cancel()]
+            jobs = [job for job in group if not job.future.cancelled()]
             if jobs:
                 self._write(jobs)
 
@@ -149,52 +166,115 @@ class WriteExecutor:
         return group, False
 
     def _write(self, jobs: list[_Job]) -> None:
+        """Run the jobs, together if that can be, and tell their callers."""
+        if len(jobs) == 1:
+            _deliver(jobs, [self._write_alone(jobs[0])])
+            return
         try:
-            outcomes = self._commit(jobs)
+            try:
+                outcomes = self._commit(jobs, savepoints=False)
+            except _Spoilt:
+                outcomes = self._commit(jobs, savepoints=True)
         except Exception as error:
-            if len(jobs) > 1:
-                log.warning("write_group_rolled_back", extra={"commands": len(jobs), "error": type(error).__name__})
-                for job in jobs:
-                    self._write([job])
+            fault = self._backend.fault(error)
+            log.warning("write_group_rolled_back", extra={"commands": len(jobs), "fault": fault.value})
+            if fault is Fault.LOST:
+                # Perhaps it was committed: to run them again could write them twice.
+                refusal = self._told(error)
+                _deliver(jobs, [_Outcome(refusal=refusal) for _ in jobs])
                 return
-            outcomes = [_Outcome(refusal=_told(error))]
+            for job in jobs:
+                _deliver([job], [self._write_alone(job)])
+            return
+        _deliver(jobs, outcomes)
+
+    def _write_alone(self, job: _Job) -> _Outcome:
+        """Run one job in a transaction of its own, again if that may help."""
+        attempts_left = ATTEMPTS
+        while True:
+            attempts_left -= 1
+            try:
+                return self._commit([job], savepoints=False)[0]
+            except Exception as error:
+                fault = self._backend.fault(error)
+                if fault is Fault.TWIN:
+                    attempts_left = min(attempts_left, 1)  # it is there now, and is seen the next time
+                if fault not in (Fault.CONFLICT, Fault.TWIN) or attempts_left <= 0:
+                    return _Outcome(refusal=self._told(error))
+                log.info("write_tried_again", extra={"fault": fault.value})
+
+    def _commit(self, jobs: list[_Job], *, savepoints: bool) -> list[_Outcome]:
+        """Run the jobs in one transaction. Raises if the database did or a job spoilt it: then nothing remains."""
+        outcomes: list[_Outcome] = []
+        with ExitStack() as stack:
+            try:
+                tx = stack.enter_context(self._database.writer.connect())
+                transaction = tx.begin()
+                self._backend.began(tx, len(jobs))
+            except DBAPIError as error:
+                # No command is to blame: to try them one by one would only wait for the lock as many times.
+                refusal = self._told(error)
+                return [_Outcome(refusal=refusal) for _ in jobs]
+            stack.enter_context(transaction)
+            for job in jobs:
+                before = changes(tx)
+                outcome = _run_in_savepoint(tx, job) if savepoints else _run(tx, job)
+                if outcome.refusal is not None and not savepoints and changes(tx) != before and len(jobs) > 1:
+                    raise _Spoilt
+                outcomes.append(outcome)
+            if len(jobs) == 1 and outcomes[0].refusal is not None:
+                transaction.rollback()
+            elif not self._backend.intact(tx):
+                raise _Broken
+        return outcomes
+
+    def _told(self, error: Exception) -> Exception:
+        """The error as its caller hears of it: a database that is out of order is told from a statement that is wrong.
+
+        So is a command that others were in the way of every time.
+        """
+        fault = self._backend.fault(error)
+        if fault in (Fault.STATEMENT, Fault.TWIN):
+            return error
+        said = error.orig if isinstance(error, DBAPIError) else error
+        log.error("database_unavailable", extra={"fault": fault.value, "error": str(said)})
+        refusal = StorageUnavailable("The database does not answer. Try again in a moment.")
+        refusal.__cause__ = said
+        return refusal
+
+
+def _run(tx: Connection, job: _Job) -> _Outcome:
+    try:
+        return _Outcome(result=job.use_case(tx, job.command))
+    except DBAPIError:
+        raise  # some errors end the whole transaction: the group is not trusted any more
+    except Exception as refusal:
+        return _Outcome(refusal=refusal)
+
+
+def _run_in_savepoint(tx: Connection, job: _Job) -> _Outcome:
+    savepoint = tx.begin_nested()
+    outcome = _run(tx, job)
+    if outcome.refusal is None:
+        savepoint.commit()
+    else:
+        savepoint.rollback()
+    return outcome
+
+
+def _deliver(jobs: list[_Job], outcomes: list[_Outcome]) -> None:
+    """Tell the callers, all in one step of their event loop: waking it costs more than a command does."""
+
+    def tell() -> None:
         for job, outcome in zip(jobs, outcomes, strict=True):
+            if job.future.done():
+                continue  # cancelled: nobody waits any more
             if outcome.refusal is not None:
                 job.future.set_exception(outcome.refusal)
             else:
                 job.future.set_result(outcome.result)
 
-    def _commit(self, jobs: list[_Job]) -> list[_Outcome]:
-        """Run the jobs in one transaction. Raises only if the database did: then nothing of it remains."""
-        with self._database.writer.connect() as connection:
-            try:
-                transaction = connection.begin()
-            except OperationalError as error:
-                # No command is to blame: to try them one by one would only wait for the lock as many times.
-                return [_Outcome(refusal=_told(error)) for _ in jobs]
-            with transaction:
-                return [self._run(connection, job) for job in jobs]
-
-    def _run(self, connection: Connection, job: _Job) -> _Outcome:
-        savepoint = connection.begin_nested()
-        try:
-            result = job.use_case(connection, job.command)
-        except DBAPIError:
-            # Some errors of SQLite end the whole transaction: whatever the savepoint says, the group is not trusted.
-            raise
-        except Exception as refusal:
-            savepoint.rollback()
-            return _Outcome(refusal=refusal)
-        savepoint.commit()
-        return _Outcome(result=result)
-
-
-def _told(error: Exception) -> Exception:
-    """The error as its caller hears of it: a database that is out of order is told from a statement that is wrong."""
-    said = error.orig if isinstance(error, DBAPIError) else None
-    if getattr(said, "sqlite_errorcode", 0) & 0xFF not in OUT_OF_ORDER:  # the low byte; the others say where
-        return error
-    log.error("database_unavailable", extra={"error": str(said)})
-    refusal = StorageUnavailable("The database does not answer. Try again in a moment.")
-    refusal.__cause__ = said
-    return refusal
+    try:
+        jobs[0].future.get_loop().call_soon_threadsafe(tell)
+    except RuntimeError:
+        log.warning("callers_gone", extra={"commands": len(jobs)})  # their event loop is closed

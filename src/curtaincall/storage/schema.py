@@ -1,6 +1,8 @@
 """The one MetaData on which every domain's `store.py` defines its tables."""
 
-from sqlalchemy import MetaData
+from typing import Final
+
+from sqlalchemy import BigInteger, Integer, MetaData
 
 metadata = MetaData(
     naming_convention={
@@ -12,3 +14,6 @@ metadata = MetaData(
     }
 )
 """Every constraint has a name of its own, so that a later migration can refer to it on any database."""
+
+RowNumber: Final = BigInteger().with_variant(Integer(), "sqlite")
+"""The type of a primary key that counts up by itself, and of what refers to one: on SQLite only an INTEGER counts."""

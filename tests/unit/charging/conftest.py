@@ -9,7 +9,7 @@ from support.money_world import MoneyWorld
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[MoneyWorld]:
-    world = MoneyWorld.open(tmp_path)
+async def world(tmp_path: Path, database_url: str) -> AsyncIterator[MoneyWorld]:
+    world = MoneyWorld.open(tmp_path, database_url)
     yield world
     await world.close()

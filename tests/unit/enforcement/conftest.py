@@ -9,7 +9,7 @@ from support.platform_world import PlatformWorld
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[PlatformWorld]:
-    world = PlatformWorld.open(tmp_path)
+async def world(tmp_path: Path, database_url: str) -> AsyncIterator[PlatformWorld]:
+    world = PlatformWorld.open(tmp_path, database_url)
     yield world
     await world.close()

@@ -85,8 +85,8 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    database = open_database(tmp_path)
+async def shop(tmp_path: Path, database_url: str) -> AsyncIterator[Shop]:
+    database = open_database(tmp_path, database_url)
     migrate(database)
     shop = Shop(database)
     yield shop

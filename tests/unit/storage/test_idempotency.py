@@ -43,8 +43,8 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    database = open_database(tmp_path)
+async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
+    database = open_database(tmp_path, database_url)
     migrate(database)
     world = World(WriteExecutor(database))
     yield world

@@ -1,5 +1,6 @@
 """The migrations: they make exactly the tables that the stores use, and running them again changes nothing."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from curtaincall.access import store as access_store  # noqa: F401 - declares tables
 from curtaincall.charging import rates, store  # noqa: F401 - declares tables
@@ -20,8 +21,10 @@ from curtaincall.storage.schema import metadata
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(tmp_path)
+def database(tmp_path: Path, empty_database_url: str) -> Iterator[Database]:
+    database = open_database(tmp_path, empty_database_url)
+    yield database
+    database.close()
 
 
 def test_the_migrated_database_is_what_the_stores_declare(database: Database) -> None:
@@ -34,7 +37,6 @@ def test_the_migrated_database_is_what_the_stores_declare(database: Database) ->
     with database.writer.connect() as connection:
         context = MigrationContext.configure(connection, opts={"include_object": ours, "compare_type": True})
         assert compare_metadata(context, metadata) == []
-    database.close()
 
 
 def test_revisions_follow_one_another_in_one_line(database: Database) -> None:
@@ -43,7 +45,6 @@ def test_revisions_follow_one_another_in_one_line(database: Database) -> None:
         assert len(scripts.get_heads()) == 1
         revisions = [script.revision for script in scripts.walk_revisions()]
     assert revisions[::-1][:2] == ["0001_ledger", "0002_charging"]
-    database.close()
 
 
 def test_a_ledger_with_money_in_it_survives_the_next_step(database: Database) -> None:
@@ -54,7 +55,6 @@ def test_a_ledger_with_money_in_it_survives_the_next_step(database: Database) ->
     migrate(database)
     with database.reader.begin() as connection:
         assert connection.execute(text("SELECT credits_posted_minor FROM ledger_balances")).scalar_one() == 700
-    database.close()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(database: Database) -> None:
@@ -63,6 +63,4 @@ def test_a_migration_that_fails_leaves_nothing_behind(database: Database) -> Non
     with pytest.raises(Exception, match="already exists"):
         migrate(database)
     with database.reader.begin() as connection:
-        tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
-    assert tables == ["paid_sessions"]
-    database.close()
+        assert inspect(connection).get_table_names() == ["paid_sessions"]

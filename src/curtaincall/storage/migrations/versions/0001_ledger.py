@@ -3,6 +3,9 @@
 import sqlalchemy as sa
 from alembic import op
 
+from curtaincall.storage.immutable import make_immutable
+from curtaincall.storage.schema import RowNumber
+
 revision = "0001_ledger"
 down_revision = None
 
@@ -48,7 +51,7 @@ def _ledger() -> None:
     )
     op.create_table(
         "ledger_transfers",
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("seq", RowNumber, primary_key=True, autoincrement=True),
         sa.Column("transfer_id", sa.String, nullable=False, unique=True),
         sa.Column("key", sa.String, nullable=False),
         sa.Column("leg", sa.Integer, nullable=False),
@@ -56,7 +59,7 @@ def _ledger() -> None:
         sa.Column("kind", sa.String, nullable=False),
         sa.Column("purpose", sa.String, nullable=False),
         sa.Column("ref", sa.String, nullable=False),
-        sa.Column("pending_seq", sa.Integer, sa.ForeignKey("ledger_transfers.seq")),
+        sa.Column("pending_seq", RowNumber, sa.ForeignKey("ledger_transfers.seq")),
         sa.Column("debit_account_id", sa.String, sa.ForeignKey("ledger_accounts.account_id"), nullable=False),
         sa.Column("credit_account_id", sa.String, sa.ForeignKey("ledger_accounts.account_id"), nullable=False),
         sa.Column("amount_minor", sa.BigInteger, nullable=False),
@@ -73,12 +76,7 @@ def _ledger() -> None:
         sa.Index("ix_ledger_transfers_ref", "ref"),
         sqlite_autoincrement=True,
     )
-    for table in IMMUTABLE:
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_refuse_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is immutable'); END"
-            )
+    make_immutable(IMMUTABLE)
 
 
 def _payments() -> None:

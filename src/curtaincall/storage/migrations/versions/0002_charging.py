@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from curtaincall.storage.schema import RowNumber
+
 revision = "0002_charging"
 down_revision = "0001_ledger"
 
@@ -22,7 +24,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "paid_sessions",
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("seq", RowNumber, primary_key=True, autoincrement=True),
         sa.Column("session_id", sa.String, nullable=False, unique=True),
         sa.Column("room_id", sa.String, nullable=False),
         sa.Column("payer_id", sa.String, nullable=False),
@@ -55,7 +57,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "paid_session_events",
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("seq", RowNumber, primary_key=True, autoincrement=True),
         sa.Column("session_id", sa.String, sa.ForeignKey("paid_sessions.session_id"), nullable=False),
         sa.Column("at_ms", sa.BigInteger, nullable=False),
         sa.Column("event", sa.String, nullable=False),
