@@ -70,6 +70,10 @@ soak: build/run.stamp build/dev.stamp build/swarm.stamp $(WEB) ## what takes lon
 	@dev/packages ffmpeg chromium postgresql
 	@dev/run-soak
 
+.PHONY: proto
+proto: build/dev.stamp ## write the Python of proto/ anew, after a change of it
+	@dev/generate-proto
+
 # ---- setting up ------------------------------------------------------------------------------------------------------
 
 $(UV): dev/install-uv

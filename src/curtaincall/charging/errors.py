@@ -61,3 +61,21 @@ class SettlementDelayed(ChargingError):
     """The session has ended and its media stopped, but the settlement is not recorded yet; it is being retried."""
 
     code = "settlement_delayed"
+
+
+class RequestOutOfOrder(ChargingError):
+    """A numbered request that is not the next one of its session."""
+
+    code = "request_out_of_order"
+
+
+class UnitsInvalid(ChargingError):
+    """A count of service units below zero, or beyond any session."""
+
+    code = "units_invalid"
+
+
+class TooManyWatchers(ChargingError):
+    """As many seats are watched as this server watches."""
+
+    code = "too_many_watchers"

@@ -4,7 +4,9 @@ import asyncio
 import logging
 from typing import Final
 
-from curtaincall.charging import store
+from sqlalchemy import Connection
+
+from curtaincall.charging import credit_store, store
 from curtaincall.charging.model import EndReason, SessionState
 from curtaincall.charging.settlement import CancelSession, SessionBooks, SettleSession
 from curtaincall.charging.store import StoredSession
@@ -25,13 +27,19 @@ async def close_interrupted(executor: WriteExecutor, books: SessionBooks, clock:
     The holds of each are posted as far as its durable meter says (about a lease renewal less than was delivered, never
     more) and the rest is voided; the minimum does not apply.
     """
-    interrupted = await executor.read(store.open_sessions)
+    interrupted = await executor.read(_metered_here)
     for begin in range(0, len(interrupted), BATCH):
         batch = interrupted[begin : begin + BATCH]
         await asyncio.gather(*(_close(executor, books, session, clock.now_ms()) for session in batch))
     if interrupted:
         log.warning("sessions_closed_after_crash", extra={"sessions": len(interrupted)})
     return len(interrupted)
+
+
+def _metered_here(tx: Connection) -> list[StoredSession]:
+    """The open sessions whose media stopped with us. Those that another system meters go on, or lapse (`credit`)."""
+    elsewhere = credit_store.open_ids(tx)
+    return [session for session in store.open_sessions(tx) if session.session_id not in elsewhere]
 
 
 async def _close(executor: WriteExecutor, books: SessionBooks, session: StoredSession, now_ms: int) -> None:
