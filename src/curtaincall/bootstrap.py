@@ -10,6 +10,7 @@ from typing import Final
 
 from starlette.types import ASGIApp
 
+from curtaincall.accounts.blocks import Blocks
 from curtaincall.accounts.passwords import Passwords
 from curtaincall.accounts.service import AccountRules, AccountsService
 from curtaincall.accounts.tokens import Tokens, signing_key
@@ -158,6 +159,7 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
     accounts = AccountsService(
         executor, Passwords(settings.accounts.password_threads), tokens, clock, ids, _account_rules(settings)
     )
+    blocks = Blocks(executor, bus, clock, ids)
     rooms = RoomsService(executor, media, charging, bus, clock, ids, _room_rules(settings))
     return Services(
         settings=settings,
@@ -169,11 +171,12 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         media=media,
         tokens=tokens,
         accounts=accounts,
+        blocks=blocks,
         cards=cards,
         wallet=WalletService(executor, ledger, gateways, cards, clock, ids, settings.currency),
         charging=charging,
         rooms=rooms,
-        calls=PrivateCalls(executor, accounts, rooms, charging, bus, clock, ids),
+        calls=PrivateCalls(executor, accounts, blocks, rooms, charging, bus, clock, ids),
         presence=Presence(bus),
         enforcement=PaymentEnforcementService(rooms, charging, bus, metrics),
         metrics=metrics,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from curtaincall.accounts.blocks import Blocks
 from curtaincall.accounts.model import Role, User
 from curtaincall.accounts.passwords import Passwords
 from curtaincall.accounts.service import AccountRules, AccountsService, Registration
@@ -110,8 +111,9 @@ class PlatformWorld(MoneyWorld):
         self.rooms = RoomsService(
             self.executor, self.media, self.charging, self.bus, self.clock, self.new_id, room_rules
         )
+        self.blocks = Blocks(self.executor, self.bus, self.clock, self.new_id)
         self.calls = PrivateCalls(
-            self.executor, self.accounts, self.rooms, self.charging, self.bus, self.clock, self.new_id
+            self.executor, self.accounts, self.blocks, self.rooms, self.charging, self.bus, self.clock, self.new_id
         )
         self.presence = Presence(self.bus)
         self.enforcement = PaymentEnforcementService(self.rooms, self.charging, self.bus, Metrics())

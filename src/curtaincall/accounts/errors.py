@@ -51,3 +51,11 @@ class AccountsOverloaded(AccountsError):
     """Too many passwords wait to be hashed."""
 
     code = "overloaded"
+
+
+class TooManyBlocks(AccountsError):
+    code = "too_many_blocks"
+
+
+class TooManyReports(AccountsError):
+    code = "too_many_reports"

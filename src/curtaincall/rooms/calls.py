@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from curtaincall.accounts.blocks import Blocks, UserBlocked
 from curtaincall.accounts.model import Role, User
 from curtaincall.accounts.service import AccountsService
 from curtaincall.charging.events import SessionChanged, SessionEnding
@@ -14,7 +15,7 @@ from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.rooms import store
-from curtaincall.rooms.errors import CallUnknown, NotInvited, TooManyCalls
+from curtaincall.rooms.errors import Blocked, CallUnknown, NotInvited, TooManyCalls
 from curtaincall.rooms.model import RoomKind, RoomRecord
 from curtaincall.rooms.service import RoomsService
 from curtaincall.storage.executor import WriteExecutor
@@ -44,6 +45,7 @@ class PrivateCalls:
         self,
         executor: WriteExecutor,
         accounts: AccountsService,
+        blocks: Blocks,
         rooms: RoomsService,
         charging: ChargingService,
         bus: EventBus,
@@ -52,6 +54,7 @@ class PrivateCalls:
     ) -> None:
         self._executor = executor
         self._accounts = accounts
+        self._blocks = blocks
         self._rooms = rooms
         self._charging = charging
         self._bus = bus
@@ -61,16 +64,19 @@ class PrivateCalls:
         """Requests of each fan that are being recorded: they count as open calls already."""
         bus.subscribe(SessionChanged, self._on_changed)
         bus.subscribe(SessionEnding, self._on_ending)
+        bus.subscribe(UserBlocked, self._on_blocked)
 
     async def request(self, fan_id: str, creator_id: str) -> SessionView:
         """Ring a creator.
 
-        Raises CallUnknown, TooManyCalls, and charging's refusals (payment_required, rates_missing).
+        Raises CallUnknown, Blocked, TooManyCalls, and charging's refusals (payment_required, rates_missing).
         """
         fan = await self._accounts.user(fan_id)
         creator = await self._accounts.find(creator_id)
         if creator is None or creator.role is not Role.CREATOR or creator_id == fan_id:
             raise CallUnknown("There is no such creator.")
+        if await self._blocks.between(fan_id, creator_id):
+            raise Blocked("You cannot call this person.")
         if self._rooms.open_calls_of(fan_id) + self._requesting[fan_id] >= MAX_OPEN_CALLS:
             raise TooManyCalls("You have too many calls open.")
         self._requesting[fan_id] += 1
@@ -120,10 +126,12 @@ class PrivateCalls:
         return await self._charging.receipt(call_id)
 
     async def accept(self, call_id: str, user_id: str) -> SessionView:
-        """Answers after the hold. Raises CallUnknown, NotInvited, and charging's refusals (payment_required)."""
+        """Answers after the hold. Raises CallUnknown, NotInvited, Blocked, charging's refusals (payment_required)."""
         record = await self._own(call_id, user_id)
         if user_id != record.host_id:
             raise NotInvited("Only the creator may accept the call.")
+        if record.payer_id is not None and await self._blocks.between(record.payer_id, user_id):
+            raise Blocked("One of you has blocked the other.")
         room = self._rooms.in_memory(record.room_id)
         if room is not None and room.end_reason is None:
             await self._rooms.open_media(room)
@@ -166,6 +174,13 @@ class PrivateCalls:
 
     async def _on_ending(self, event: SessionEnding) -> None:
         await self._end_room(event.view.room_id, event.reason)
+
+    async def _on_blocked(self, event: UserBlocked) -> None:
+        """Whoever blocks the other side of a call has ended it."""
+        pair = {event.blocker_id, event.blocked_id}
+        for record in self._rooms.open_calls_between(pair):
+            reason = EndReason.PAYER_ENDED if event.blocker_id == record.payer_id else EndReason.HOST_ENDED
+            self._rooms.stop(record.room_id, reason)  # charging settles it, and tells
 
     async def _end_room(self, room_id: str, reason: EndReason) -> None:
         # A request that charging refused has no room yet; neither has a session that a crash left behind.

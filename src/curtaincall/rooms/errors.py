@@ -51,6 +51,12 @@ class CallNotAccepted(RoomsError):
     code = "call_not_accepted"
 
 
+class Blocked(RoomsError):
+    """One of the two has blocked the other; which of them is not said."""
+
+    code = "blocked"
+
+
 class CallUnknown(RoomsError):
     code = "call_not_found"
 

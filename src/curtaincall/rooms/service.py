@@ -154,6 +154,11 @@ class RoomsService:
         """How many private calls of this fan have an open room."""
         return sum(1 for room in self._open.values() if room.record.payer_id == payer_id)
 
+    def open_calls_between(self, pair: set[str]) -> list[RoomRecord]:
+        """The open private calls of these two."""
+        records = (room.record for room in self._open.values() if room.is_private_call)
+        return [record for record in records if {record.host_id, record.payer_id} == pair]
+
     # ---- seats ------------------------------------------------------------------------------------------------------
 
     async def take_seat(self, room_id: str, user_id: str, display_name: str) -> tuple[Room, Seat]:

@@ -80,6 +80,9 @@ TABLE: Final[dict[str, Meaning]] = {
     "role_forbidden": Meaning(403, FORBIDDEN),
     "email_taken": Meaning(409, FORBIDDEN),
     "under_age": Meaning(403, FORBIDDEN),
+    "blocked": Meaning(403, FORBIDDEN),
+    "too_many_blocks": Meaning(409, FORBIDDEN),
+    "too_many_reports": Meaning(429, LIMITED),
     "user_not_found": Meaning(404, FORBIDDEN),
     "accounts_error": Meaning(400, FORBIDDEN),
     # rooms and calls

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from curtaincall.accounts.blocks import Blocks
 from curtaincall.accounts.service import AccountsService
 from curtaincall.accounts.tokens import Tokens
 from curtaincall.charging.service import ChargingService
@@ -34,6 +35,7 @@ class Services:
     media: MediaEngine
     tokens: Tokens
     accounts: AccountsService
+    blocks: Blocks
     cards: CardPayments
     wallet: WalletService
     charging: ChargingService

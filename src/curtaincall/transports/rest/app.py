@@ -7,7 +7,19 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
-from curtaincall.transports.rest import auth, calls, creator, models, operations, problems, rooms, rtc, wallet, web
+from curtaincall.transports.rest import (
+    auth,
+    calls,
+    creator,
+    models,
+    operations,
+    problems,
+    rooms,
+    rtc,
+    safety,
+    wallet,
+    web,
+)
 from curtaincall.transports.rest.identity import Identity
 from curtaincall.transports.rest.middleware import Surroundings
 from curtaincall.transports.services import Services
@@ -28,7 +40,7 @@ def create_app(services: Services, endpoints: Endpoints, web_root: Path) -> ASGI
     app.router.routes.append(WebSocketRoute("/api/rtc/signaling", endpoints.signaling))
     app.router.routes.append(WebSocketRoute("/api/events", endpoints.events))
     # The termination comes first: nothing is matched before it.
-    for module in (rtc, auth, models, rooms, calls, wallet, creator):
+    for module in (rtc, auth, models, rooms, calls, wallet, creator, safety):
         app.include_router(module.router(services, identity))
     app.include_router(operations.router(services))
     app.include_router(web.router(web_root))
