@@ -31,8 +31,12 @@ from curtaincall.payments.gateways import Gateways
 from curtaincall.payments.ports import Gateway
 from curtaincall.payments.sandbox import SandboxGateway
 from curtaincall.payments.service import WalletService
+from curtaincall.purchases.model import PurchaseRules
+from curtaincall.purchases.service import PurchasesService
+from curtaincall.purchases.till import Till
 from curtaincall.rooms.calls import PrivateCalls
 from curtaincall.rooms.presence import Presence
+from curtaincall.rooms.purchases import RoomPurchases
 from curtaincall.rooms.service import RoomRules, RoomsService
 from curtaincall.settings import Settings
 from curtaincall.storage.database import Database, migrate, open_database
@@ -160,7 +164,10 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         executor, Passwords(settings.accounts.password_threads), tokens, clock, ids, _account_rules(settings)
     )
     blocks = Blocks(executor, bus, clock, ids)
-    rooms = RoomsService(executor, media, charging, bus, clock, ids, _room_rules(settings))
+    purchase_rules = PurchaseRules(settings.currency, settings.charging.fee_bp)
+    purchases = PurchasesService(executor, ledger, clock, ids, bus, purchase_rules)
+    till = Till(ledger, purchase_rules)
+    rooms = RoomsService(executor, media, charging, bus, clock, ids, _room_rules(settings), till)
     return Services(
         settings=settings,
         clock=clock,
@@ -177,6 +184,8 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         charging=charging,
         rooms=rooms,
         calls=PrivateCalls(executor, accounts, blocks, rooms, charging, bus, clock, ids),
+        purchases=purchases,
+        room_purchases=RoomPurchases(executor, rooms, purchases, till, bus, clock, ids),
         presence=Presence(bus),
         enforcement=PaymentEnforcementService(rooms, charging, bus, metrics),
         metrics=metrics,

@@ -16,11 +16,15 @@ from curtaincall.charging.rates import Rates
 from curtaincall.enforcement.service import PaymentEnforcementService
 from curtaincall.media.ports import Grant, OpenLease, OpenSeat
 from curtaincall.observability.metrics import Metrics
+from curtaincall.purchases.model import PurchaseRules
+from curtaincall.purchases.service import PurchasesService
+from curtaincall.purchases.till import Till
 from curtaincall.rooms.calls import CallRequested, PrivateCalls
 from curtaincall.rooms.events import ParticipantJoined, ParticipantLeft, PresenceChanged, RoomClosed
-from curtaincall.rooms.model import Room, RoomKind
+from curtaincall.rooms.model import NewRoom, Room, RoomKind
 from curtaincall.rooms.presence import Presence
-from curtaincall.rooms.service import NewRoom, RoomRules, RoomsService
+from curtaincall.rooms.purchases import RoomPurchases
+from curtaincall.rooms.service import RoomRules, RoomsService
 from curtaincall.storage.database import migrate, open_database
 from support.money_world import MoneyWorld
 from support.virtual_media import VirtualMedia
@@ -35,6 +39,7 @@ class SeatedMedia(VirtualMedia):
 
     said: list[str] = field(default_factory=list)
     seats: dict[tuple[str, str], str] = field(default_factory=dict)
+    publishers: set[tuple[str, str]] = field(default_factory=set)
     cut: set[tuple[str, str]] = field(default_factory=set)
     unpaid: dict[str, int] = field(default_factory=dict)
     """Newest `seq` of each lease without a quota."""
@@ -63,6 +68,8 @@ class SeatedMedia(VirtualMedia):
 
     async def open_seat(self, command: OpenSeat) -> None:
         self.seats[command.room_id, command.user_id] = command.lease_id
+        if command.may_publish:
+            self.publishers.add((command.room_id, command.user_id))
 
     async def close_seat(self, room_id: str, user_id: str) -> None:
         self.seats.pop((room_id, user_id), None)
@@ -108,8 +115,14 @@ class PlatformWorld(MoneyWorld):
         rules = AccountRules(access_ttl_s=900, refresh_ttl_s=86_400, minimum_age_years=18)
         self.accounts = AccountsService(self.executor, self.passwords, self.tokens, self.clock, self.new_id, rules)
         room_rules = RoomRules(max_participants=20, reconnect_grace_us=GRACE_US, unpaid_lease_ms=5_000)
+        purchase_rules = PurchaseRules("EUR", fee_bp=2_000)
+        till = Till(self.ledger, purchase_rules)
+        self.purchases = PurchasesService(self.executor, self.ledger, self.clock, self.new_id, self.bus, purchase_rules)
         self.rooms = RoomsService(
-            self.executor, self.media, self.charging, self.bus, self.clock, self.new_id, room_rules
+            self.executor, self.media, self.charging, self.bus, self.clock, self.new_id, room_rules, till
+        )
+        self.room_purchases = RoomPurchases(
+            self.executor, self.rooms, self.purchases, till, self.bus, self.clock, self.new_id
         )
         self.blocks = Blocks(self.executor, self.bus, self.clock, self.new_id)
         self.calls = PrivateCalls(

@@ -63,6 +63,11 @@ def revoke(tx: Connection, entitlement_id: str, now_ms: int, reason: str) -> Ent
     return found if store.revoke(tx, entitlement_id, now_ms, reason) else None
 
 
+def end_scope(tx: Connection, scope_id: str, now_ms: int) -> None:
+    """End everybody's entitlements to what is over (a room): they were not taken back, they ran out."""
+    store.end_scope(tx, (Feature.PREMIUM_HD, Feature.BATTLE_ENTRY), scope_id, now_ms)
+
+
 def spend(tx: Connection, entitlement_id: str, ref: str) -> Entitlement:
     """Use it up for `ref` (a call), once: a repeat with the same ref is the same use.
 

@@ -1,6 +1,7 @@
 """The table of entitlements and the SQL on it. Functions take the open transaction."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Index, Row, String, Table, Text, func, or_, select, update
@@ -105,6 +106,16 @@ def revoke(tx: Connection, entitlement_id: str, now_ms: int, reason: str) -> boo
         .values(revoked_at_ms=now_ms, revoked_reason=reason)
     )
     return result.rowcount == 1
+
+
+def end_scope(tx: Connection, features: Sequence[Feature], scope_id: str, now_ms: int) -> None:
+    t = entitlements
+    tx.execute(
+        update(t)
+        .where(t.c.scope_id == scope_id, t.c.feature.in_([feature.value for feature in features]))
+        .where(or_(t.c.until_ms.is_(None), t.c.until_ms > now_ms))
+        .values(until_ms=now_ms)
+    )
 
 
 def prolong(tx: Connection, entitlement_id: str, until_ms: int, terms: Terms | None) -> None:

@@ -3,6 +3,8 @@
 import logging
 from typing import Final
 
+from curtaincall.access.events import EntitlementRevoked
+from curtaincall.access.model import Feature
 from curtaincall.charging.model import EndReason
 from curtaincall.charging.service import ChargingService
 from curtaincall.enforcement.errors import SeatUnknown
@@ -39,6 +41,7 @@ class PaymentEnforcementService:
         self._metrics = metrics
         self._connections: dict[str, dict[str, Connection]] = {}
         bus.subscribe(RoomClosed, self._on_room_closed)
+        bus.subscribe(EntitlementRevoked, self._on_entitlement_revoked)
 
     def register_connection(self, room_id: str, user_id: str, connection: Connection) -> None:
         """Track the line of a user in a room. One that was there before is told REPLACED and closed."""
@@ -99,6 +102,12 @@ class PaymentEnforcementService:
             self.unregister_connection(room_id, user_id, connection)
         log.info("seat_terminated", extra={"room_id": room_id, "user_id": user_id, "reason": reason.value})
         await self._rooms.record_removal(room_id, user_id, reason.value)
+
+    async def _on_entitlement_revoked(self, event: EntitlementRevoked) -> None:
+        """Whoever has their entry back, by refund or dispute, sits in the battle no longer."""
+        entry = event.feature is Feature.BATTLE_ENTRY
+        if entry and await self._rooms.has_seat(event.scope_id, event.user_id):
+            await self.handle_payment_failure(event.scope_id, event.user_id, EndReason.PAYMENT_FAILED)
 
     async def _on_room_closed(self, event: RoomClosed) -> None:
         self._terminate_all(event.room_id, event.reason)

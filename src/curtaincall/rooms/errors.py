@@ -35,6 +35,18 @@ class KindUnavailable(RoomsError):
     code = "kind_unavailable"
 
 
+class HostRequired(RoomsError):
+    """A room of this kind is somebody's: who publishes in it, or gets its pot."""
+
+    code = "host_required"
+
+
+class EntryRequired(RoomsError):
+    """A seat in this battle costs the entry, and this user has not paid it."""
+
+    code = "entry_required"
+
+
 class Removed(RoomsError):
     """The participant was removed; the room goes on without them."""
 

@@ -30,6 +30,14 @@ class RoomClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """The scores of a battle: for each player, the tips received there in minor units."""
+
+    room_id: str
+    scores: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PresenceChanged:
     """A creator went online or offline."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from curtaincall.rooms.errors import NotInvited, Removed, RoomEnded, RoomFull
+from curtaincall.rooms.errors import HostRequired, KindUnavailable, NotInvited, Removed, RoomEnded, RoomFull
 
 MAX_KNOWN_USERS: Final = 10_000
 """People remembered to have had a seat in one room; the oldest are forgotten first."""
@@ -14,6 +14,10 @@ MAX_KNOWN_USERS: Final = 10_000
 class RoomKind(StrEnum):
     PRIVATE_CALL = "private_call"
     CONFERENCE = "conference"
+    BATTLE = "battle"
+    """Whoever wants a seat pays the entry; tips are the scores."""
+    BROADCAST = "broadcast"
+    """Only the host sends."""
 
 
 class SeatRole(StrEnum):
@@ -36,6 +40,36 @@ class RoomRecord:
     created_at_ms: int
     ended_at_ms: int | None = None
     end_reason: str | None = None
+    entry_fee_minor: int | None = None
+    """What a seat in a battle costs whoever is neither its host nor one of its players."""
+    hd_pass_minor: int | None = None
+    """What the HD pass costs here; None: what the host asks by their rates."""
+    players: tuple[str, ...] = ()
+    """Who plays a battle beside its host."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRoom:
+    """A room somebody wants to make, other than a private call."""
+
+    kind: RoomKind
+    room_id: str | None
+    title: str | None
+    host_id: str | None
+    max_participants: int | None
+    entry_fee_minor: int | None = None
+    hd_pass_minor: int | None = None
+    players: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Whether the kind of room goes with the rest. Raises KindUnavailable, HostRequired."""
+        if self.kind is RoomKind.PRIVATE_CALL:
+            raise KindUnavailable("Private calls are made by POST /api/calls.", kind=self.kind.value)
+        if self.kind is not RoomKind.BATTLE and (self.entry_fee_minor or self.players):
+            raise KindUnavailable("Only a battle has an entry and players.", kind=self.kind.value)
+        sells = self.entry_fee_minor or self.hd_pass_minor
+        if self.host_id is None and (sells or self.kind is RoomKind.BROADCAST):
+            raise HostRequired("Such a room needs a host.")
 
 
 @dataclass(slots=True)
@@ -65,6 +99,8 @@ class Room:
     media_open: bool = False
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while seats are opened and closed in the media engine, so that these commands arrive in order."""
+    scoring: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while scores are read and told, so that they are told in order."""
 
     @property
     def room_id(self) -> str:
@@ -74,8 +110,21 @@ class Room:
     def is_private_call(self) -> bool:
         return self.record.kind is RoomKind.PRIVATE_CALL
 
+    @property
+    def is_battle(self) -> bool:
+        return self.record.kind is RoomKind.BATTLE
+
     def role_of(self, user_id: str) -> SeatRole:
         return SeatRole.HOST if user_id == self.record.host_id else SeatRole.PARTICIPANT
+
+    def needs_entry(self, user_id: str) -> bool:
+        """Whether a seat costs this user the entry."""
+        invited = user_id == self.record.host_id or user_id in self.record.players
+        return self.record.kind is RoomKind.BATTLE and bool(self.record.entry_fee_minor) and not invited
+
+    def may_publish(self, user_id: str) -> bool:
+        """Whether what this user sends is forwarded."""
+        return self.record.kind is not RoomKind.BROADCAST or user_id == self.record.host_id
 
     def check_admission(self, user_id: str) -> None:
         """Whether the user may come in at all. Raises RoomEnded, Removed, NotInvited."""
@@ -86,11 +135,25 @@ class Room:
         if self.is_private_call and user_id not in (self.record.host_id, self.record.payer_id):
             raise NotInvited("This call is between two other people.")
 
+    def full_for(self, user_id: str) -> bool:
+        """Whether there is no seat for this user."""
+        return user_id not in self.seats and len(self.seats) >= self.record.max_participants
+
     def check_entry(self, user_id: str) -> None:
         """Whether the user may take (or take over) a seat now. Raises as `check_admission` does, and RoomFull."""
         self.check_admission(user_id)
-        if user_id not in self.seats and len(self.seats) >= self.record.max_participants:
+        if self.full_for(user_id):
             raise RoomFull("The room is full.")
+
+    def concerns(self, user_id: str) -> bool:
+        """Whether the user is part of the room now: seated, or whom it was made for."""
+        made_for = (self.record.host_id, self.record.payer_id, *self.record.players)
+        return user_id in self.seats or user_id in made_for
+
+    def with_players(self, scores: dict[str, int]) -> dict[str, int]:
+        """The scores with those of a battle who have none yet."""
+        host = () if self.record.host_id is None else (self.record.host_id,)
+        return dict.fromkeys((*host, *self.record.players), 0) | scores
 
     def take_seat(self, seat: Seat) -> None:
         self.seats[seat.user_id] = seat

@@ -1,21 +1,28 @@
 """Use cases of rooms: make, enter, leave, remove, end. What stops media is synchronous, the record comes after."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from sqlalchemy import Connection
+
+from curtaincall.access import service as access
+from curtaincall.access.model import Feature
 from curtaincall.charging.model import EndReason, SessionState
 from curtaincall.charging.service import ChargingService
 from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.media.ports import Grant, MediaEngine, OpenLease, OpenSeat
+from curtaincall.purchases.events import WalletChanged
+from curtaincall.purchases.till import PotClosing, Till
 from curtaincall.rooms import store
 from curtaincall.rooms.errors import (
     CallNotAccepted,
     CapacityTooLarge,
-    KindUnavailable,
+    EntryRequired,
     Removed,
     RoomEnded,
     RoomUnknown,
@@ -23,8 +30,9 @@ from curtaincall.rooms.errors import (
     TooManyRoomsOfHost,
 )
 from curtaincall.rooms.events import ParticipantJoined, ParticipantLeft, RoomClosed
-from curtaincall.rooms.model import Room, RoomKind, RoomRecord, Seat
+from curtaincall.rooms.model import NewRoom, Room, RoomKind, RoomRecord, Seat
 from curtaincall.storage.executor import WriteExecutor
+from curtaincall.storage.paging import Page, page_size, position_of
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +58,6 @@ class RoomRules:
     unpaid_lease_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewRoom:
-    kind: RoomKind
-    room_id: str | None
-    title: str | None
-    host_id: str | None
-    max_participants: int | None
-
-
 class RoomsService:
     """Open rooms live in memory and are loaded at start; the database remembers those that ended, and removals."""
 
@@ -71,6 +70,7 @@ class RoomsService:
         clock: Clock,
         ids: IdFactory,
         rules: RoomRules,
+        till: Till,
     ) -> None:
         self._executor = executor
         self._media = media
@@ -79,6 +79,7 @@ class RoomsService:
         self._clock = clock
         self._ids = ids
         self._rules = rules
+        self._till = till
         self._open: dict[str, Room] = {}
         self._opening: list[RoomRecord] = []
         self._ended: dict[str, Room] = {}
@@ -96,14 +97,13 @@ class RoomsService:
     # ---- making and finding -----------------------------------------------------------------------------------------
 
     async def create(self, new: NewRoom) -> Room:
-        """Raises KindUnavailable, CapacityTooLarge, RoomExists, TooManyRooms, TooManyRoomsOfHost."""
-        if new.kind is not RoomKind.CONFERENCE:
-            raise KindUnavailable("Private calls are made by POST /api/calls.", kind=new.kind.value)
+        """Raises KindUnavailable, HostRequired, CapacityTooLarge, RoomExists, TooManyRooms, TooManyRoomsOfHost."""
+        new.check()
         capacity = new.max_participants or self._rules.max_participants
         if capacity > self._rules.max_participants:
             raise CapacityTooLarge("The room is too large.", max_participants=self._rules.max_participants)
         records = (*(room.record for room in self._open.values()), *self._opening)
-        hosts = [record.host_id for record in records if record.kind is RoomKind.CONFERENCE]
+        hosts = [record.host_id for record in records if record.kind is not RoomKind.PRIVATE_CALL]
         if len(hosts) >= MAX_OPEN_ROOMS:
             raise TooManyRooms("Too many rooms are open.")
         if new.host_id is not None and hosts.count(new.host_id) >= MAX_ROOMS_OF_HOST:
@@ -118,6 +118,9 @@ class RoomsService:
                 payer_id=None,
                 max_participants=capacity,
                 created_at_ms=self._clock.now_ms(),
+                entry_fee_minor=new.entry_fee_minor,
+                hd_pass_minor=new.hd_pass_minor,
+                players=new.players,
             )
         )
 
@@ -150,6 +153,14 @@ class RoomsService:
         removed = await self._executor.read(lambda tx: store.removals(tx, room_id))
         return Room(record, removed=removed, end_reason=record.end_reason or EndReason.CONNECTION_LOST.value)
 
+    def listed(self, kinds: Collection[RoomKind], cursor: str | None, limit: int) -> Page[Room]:
+        """One page of the open rooms of these kinds, newest first. No I/O. Raises CursorInvalid."""
+        before = _position(cursor)
+        rooms = sorted((room for room in self._open.values() if room.record.kind in kinds), key=_age, reverse=True)
+        rest = [room for room in rooms if before is None or _age(room) < before]
+        items = tuple(rest[: page_size(limit)])
+        return Page(items, "{}.{}".format(*_age(items[-1])) if len(rest) > len(items) else None)
+
     def open_calls_of(self, payer_id: str) -> int:
         """How many private calls of this fan have an open room."""
         return sum(1 for room in self._open.values() if room.record.payer_id == payer_id)
@@ -164,10 +175,12 @@ class RoomsService:
     async def take_seat(self, room_id: str, user_id: str, display_name: str) -> tuple[Room, Seat]:
         """Give the user a seat, or the one they have again.
 
-        Raises RoomUnknown, RoomEnded, Removed, NotInvited, CallNotAccepted, RoomFull, MediaError.
+        Raises RoomUnknown, RoomEnded, Removed, NotInvited, CallNotAccepted, EntryRequired, RoomFull, MediaError.
         """
         room = await self.room(room_id)
         async with room.changing:
+            room.check_admission(user_id)
+            await self._check_entry_paid(room, user_id)
             room.check_entry(user_id)
             self._check_accepted(room)
             seat = room.seats.get(user_id)
@@ -193,6 +206,14 @@ class RoomsService:
         if fresh:
             await self._bus.publish(ParticipantJoined(room_id, seat))
         return room, seat
+
+    async def has_seat(self, room_id: str, user_id: str) -> bool:
+        """Whether the user has a seat; one that is just being taken is waited for."""
+        room = self._open.get(room_id)
+        if room is None or user_id in room.seats:
+            return room is not None
+        async with room.changing:
+            return user_id in room.seats
 
     async def leave(self, room_id: str, user_id: str, reason: str = "LEFT", lost_at_us: int | None = None) -> None:
         """Give up a conference seat; given `lost_at_us`, only if it has been waiting since then. Idempotent."""
@@ -269,12 +290,12 @@ class RoomsService:
         while len(self._ended) > MAX_ENDED_ROOMS:
             del self._ended[next(iter(self._ended))]
 
-    async def end(self, room_id: str, reason: EndReason) -> None:
-        """End a room for everybody. Idempotent. Raises RoomUnknown."""
+    async def end(self, room_id: str, reason: EndReason, *, pot_returned: bool = False) -> None:
+        """End a room for everybody, and settle the pot of a battle or give it back. Idempotent. Raises RoomUnknown."""
         self.stop(room_id, reason)
         room = await self.room(room_id)
         await self._bus.publish(RoomClosed(room_id, EndReason(room.end_reason or reason)))
-        await self._record_end(room_id, reason.value)
+        await self._record_end(room_id, reason.value, pot_returned=pot_returned)
         if room.record.call_id is None:
             await self.close_media(room_id)
 
@@ -318,7 +339,8 @@ class RoomsService:
         if room.record.call_id is None:  # charging opens the lease of a paid call itself
             await self._media.open_lease(OpenLease(room.room_id, seat.lease_id))
             self._grant_unpaid(room.room_id, seat)
-        await self._media.open_seat(OpenSeat(room.room_id, seat.user_id, seat.lease_id))
+        may_publish = room.may_publish(seat.user_id)
+        await self._media.open_seat(OpenSeat(room.room_id, seat.user_id, seat.lease_id, may_publish))
 
     async def _close_in_media(self, room: Room, seat: Seat) -> None:
         self._media.close_lease(room.room_id, seat.lease_id)
@@ -333,5 +355,41 @@ class RoomsService:
             Grant(room_id, seat.lease_id, UNPAID_EPOCH, seat.grant_seq, None, self._rules.unpaid_lease_ms)
         )
 
-    async def _record_end(self, room_id: str, reason: str) -> None:
-        await self._executor.submit(store.end, store.Ending(room_id, reason, self._clock.now_ms()))
+    async def _check_entry_paid(self, room: Room, user_id: str) -> None:
+        if not room.needs_entry(user_id):
+            return
+        now_ms = self._clock.now_ms()
+        answer = await self._executor.read(
+            lambda tx: access.may(tx, user_id, Feature.BATTLE_ENTRY, room.room_id, now_ms)
+        )
+        if not answer.allowed:
+            raise EntryRequired("This battle costs an entry. Pay it first.")
+
+    async def _record_end(self, room_id: str, reason: str, *, pot_returned: bool = False) -> None:
+        ending = store.Ending(room_id, reason, self._clock.now_ms(), pot_returned)
+        for user_id in await self._executor.submit(self._end, ending):
+            await self._bus.publish(WalletChanged(user_id))
+
+    def _end(self, tx: Connection, ending: store.Ending) -> tuple[str, ...]:
+        """The end and what follows for the money, in one commit. Returns whose wallets got some."""
+        record = store.find(tx, ending.room_id) if store.end(tx, ending) else None
+        if record is None or record.kind is RoomKind.PRIVATE_CALL:
+            return ()
+        closing = PotClosing(record.room_id, record.host_id, ending.pot_returned, ending.now_ms)
+        paid_back = self._till.close(tx, closing)
+        access.end_scope(tx, record.room_id, ending.now_ms)
+        return paid_back
+
+
+def _age(room: Room) -> tuple[int, str]:
+    """What rooms are listed by."""
+    return room.record.created_at_ms, room.room_id
+
+
+def _position(cursor: str | None) -> tuple[int, str] | None:
+    if cursor is None:
+        return None
+    created_at_ms, _, room_id = cursor.partition(".")
+    created = position_of(created_at_ms)
+    assert created is not None, "only a missing cursor has no position"
+    return created, room_id

@@ -1,11 +1,12 @@
 """Tables and SQL of rooms. Functions take the open transaction."""
 
+import json
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Connection, ForeignKey, Integer, String, Table, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, ForeignKey, Integer, String, Table, Text, insert, select, update
 from sqlalchemy.engine import Row
 
-from curtaincall.rooms.errors import RoomExists
+from curtaincall.rooms.errors import RoomEnded, RoomExists
 from curtaincall.rooms.model import RoomKind, RoomRecord
 from curtaincall.storage.schema import metadata
 
@@ -22,6 +23,9 @@ rooms = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger, nullable=True, index=True),
     Column("end_reason", String(32), nullable=True),
+    Column("entry_fee_minor", BigInteger, nullable=True),
+    Column("hd_pass_minor", BigInteger, nullable=True),
+    Column("players", Text, nullable=True),
 )
 
 room_removals = Table(
@@ -39,6 +43,8 @@ class Ending:
     room_id: str
     reason: str
     now_ms: int
+    pot_returned: bool = False
+    """Of a battle: everybody has their entry back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,19 @@ def add(tx: Connection, record: RoomRecord) -> None:
             payer_id=record.payer_id,
             max_participants=record.max_participants,
             created_at_ms=record.created_at_ms,
+            entry_fee_minor=record.entry_fee_minor,
+            hd_pass_minor=record.hd_pass_minor,
+            players=json.dumps(record.players) if record.players else None,
         )
     )
+
+
+def lock_open(tx: Connection, room_id: str) -> None:
+    """Make sure that the room is open, and stays so until the transaction ends. Raises RoomEnded."""
+    query = select(rooms.c.ended_at_ms).where(rooms.c.room_id == room_id).with_for_update(read=True)
+    row = tx.execute(query).one_or_none()
+    if row is None or row.ended_at_ms is not None:
+        raise RoomEnded("This room has ended.")
 
 
 def find(tx: Connection, room_id: str) -> RoomRecord | None:
@@ -88,13 +105,14 @@ def removals(tx: Connection, room_id: str) -> dict[str, str]:
     return {row.user_id: row.reason for row in tx.execute(query)}
 
 
-def end(tx: Connection, command: Ending) -> None:
-    """Mark a room as ended. The first reason stays."""
-    tx.execute(
+def end(tx: Connection, command: Ending) -> bool:
+    """Mark a room as ended. The first reason stays. Returns whether it was open."""
+    result = tx.execute(
         update(rooms)
         .where(rooms.c.room_id == command.room_id, rooms.c.ended_at_ms.is_(None))
         .values(ended_at_ms=command.now_ms, end_reason=command.reason)
     )
+    return result.rowcount == 1
 
 
 def remove(tx: Connection, command: Removal) -> None:
@@ -123,4 +141,7 @@ def _record(row: Row[tuple[object, ...]]) -> RoomRecord:
         created_at_ms=row.created_at_ms,
         ended_at_ms=row.ended_at_ms,
         end_reason=row.end_reason,
+        entry_fee_minor=row.entry_fee_minor,
+        hd_pass_minor=row.hd_pass_minor,
+        players=() if row.players is None else tuple(json.loads(row.players)),
     )

@@ -14,8 +14,10 @@ from curtaincall.media.ports import MediaEngine
 from curtaincall.observability.metrics import Metrics
 from curtaincall.payments.cards import CardPayments
 from curtaincall.payments.service import WalletService
+from curtaincall.purchases.service import PurchasesService
 from curtaincall.rooms.calls import PrivateCalls
 from curtaincall.rooms.presence import Presence
+from curtaincall.rooms.purchases import RoomPurchases
 from curtaincall.rooms.service import RoomsService
 from curtaincall.settings import Settings
 from curtaincall.storage.executor import WriteExecutor
@@ -41,6 +43,8 @@ class Services:
     charging: ChargingService
     rooms: RoomsService
     calls: PrivateCalls
+    purchases: PurchasesService
+    room_purchases: RoomPurchases
     presence: Presence
     enforcement: PaymentEnforcementService
     metrics: Metrics

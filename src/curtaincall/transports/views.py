@@ -3,6 +3,7 @@
 from curtaincall.charging.views import SessionView
 from curtaincall.kernel.clock import rfc3339
 from curtaincall.payments.model import Wallet
+from curtaincall.purchases.model import Tip
 from curtaincall.rooms.model import Seat
 from curtaincall.settings import IceServer
 
@@ -92,3 +93,15 @@ def call_state(view: SessionView) -> Wire:
 
 def presence(user_id: str, online: bool) -> Wire:
     return {"type": "PRESENCE", "modelId": user_id, "online": online}
+
+
+def tip(given: Tip) -> Wire:
+    return {
+        "type": "TIP",
+        "tipId": given.tip_id,
+        "from": given.from_id,
+        "to": given.to_id,
+        "amountMinor": given.amount_minor,
+        "currency": given.currency,
+        "message": given.message,
+    }

@@ -1,5 +1,6 @@
 """What may a user have, now, until when: granted once, extended, revoked, used up, and nobody else's."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -86,8 +87,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    database = open_database(tmp_path)
+async def desk(tmp_path: Path, database_url: str) -> AsyncIterator[Desk]:
+    database = open_database(tmp_path, database_url)
     migrate(database)
     desk = Desk(WriteExecutor(database))
     yield desk
@@ -194,6 +195,14 @@ async def test_a_sale_grants_and_charges_once(desk: Desk) -> None:
     assert await desk.balances() == (1_000, 400, 100)
     again = await desk.sell()
     assert (again.entitlement, again.charged_minor) == (sold.entitlement, 0)
+    assert await desk.balances() == (1_000, 400, 100)
+
+
+async def test_of_requests_at_the_same_time_one_pays(desk: Desk) -> None:
+    await desk.pay_in(1_500)
+    sold = await asyncio.gather(*(desk.sell() for _ in range(8)))
+    assert sorted(one.charged_minor for one in sold) == [0] * 7 + [500]
+    assert len({one.entitlement.entitlement_id for one in sold}) == 1
     assert await desk.balances() == (1_000, 400, 100)
 
 

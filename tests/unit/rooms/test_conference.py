@@ -18,8 +18,7 @@ from curtaincall.rooms.errors import (
     TooManyRoomsOfHost,
 )
 from curtaincall.rooms.events import ParticipantJoined, ParticipantLeft, RoomClosed
-from curtaincall.rooms.model import Room, RoomKind, SeatRole
-from curtaincall.rooms.service import NewRoom
+from curtaincall.rooms.model import NewRoom, Room, RoomKind, SeatRole
 from support.platform_world import GRACE_US, PlatformWorld
 
 

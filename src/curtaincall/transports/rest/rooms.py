@@ -1,21 +1,30 @@
-"""`/api/rooms`: make, look at, end; and the join tokens."""
+"""`/api/rooms`: make, list, look at, end; and the join tokens. What is bought in them is in `purchases`."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
+from curtaincall.accounts.errors import UserUnknown
 from curtaincall.accounts.model import JoinClaim, Principal, Role, ServicePrincipal
 from curtaincall.charging.model import EndReason
+from curtaincall.charging.rates import MAX_PRICE_MINOR
 from curtaincall.kernel.clock import rfc3339
 from curtaincall.rooms.errors import RoomEnded, RoomUnknown
-from curtaincall.rooms.model import Room, RoomKind, SeatRole
-from curtaincall.rooms.service import NewRoom
+from curtaincall.rooms.model import NewRoom, Room, RoomKind, SeatRole
+from curtaincall.rooms.purchases import RoomOffer
 from curtaincall.transports.errors import TransportError
 from curtaincall.transports.rest.identity import Identity
-from curtaincall.transports.rest.wire import Body, Id
+from curtaincall.transports.rest.wire import Body, Id, Items
 from curtaincall.transports.services import Services
 from curtaincall.transports.views import person
+
+MAX_PLAYERS: Final = 50
+"""The most players that a battle names."""
+
+PUBLIC: Final = (RoomKind.BATTLE, RoomKind.BROADCAST)
+"""Rooms that are listed."""
 
 
 class NewRoomBody(Body):
@@ -23,6 +32,11 @@ class NewRoomBody(Body):
     room_id: Id | None = None
     title: Annotated[str, Field(max_length=120)] | None = None
     max_participants: Annotated[int, Field(ge=1)] | None = None
+    host_id: Id | None = None
+    """For services, which make rooms for creators."""
+    entry_fee_minor: Annotated[int, Field(ge=0, le=MAX_PRICE_MINOR, strict=True)] | None = None
+    hd_pass_minor: Annotated[int, Field(ge=1, le=MAX_PRICE_MINOR, strict=True)] | None = None
+    players: Annotated[tuple[Id, ...], Field(max_length=MAX_PLAYERS)] = ()
 
 
 class PersonBody(Body):
@@ -39,6 +53,22 @@ class RoomBody(Body):
     max_participants: int
     created_at: str
     participants: list[PersonBody]
+    host_name: str | None
+    entry_fee_minor: int | None
+    hd_pass_minor: int | None
+    currency: str
+    pot_minor: int
+    scores: dict[str, int]
+    players: list[str]
+    entered: bool
+    """The caller has paid the entry."""
+    hd: bool
+    """The caller has the HD pass."""
+
+
+class NewEndBody(Body):
+    cancel: bool = False
+    """Of a battle: everybody has their entry back."""
 
 
 class JoinTokenRequest(Body):
@@ -60,25 +90,43 @@ def router(services: Services, identity: Identity) -> APIRouter:
     routes = APIRouter(prefix="/api/rooms", tags=["rooms"])
     Caller = Annotated[Principal, Depends(identity.principal)]
 
+    async def bodies(rooms: Sequence[Room], caller: Principal) -> list[RoomBody]:
+        user_id = None if isinstance(caller, ServicePrincipal) else caller.user_id
+        offers = await services.room_purchases.offers(rooms, user_id)
+        return [_body(room, offers[room.room_id]) for room in rooms]
+
     @routes.post("", status_code=201)
     async def make(body: NewRoomBody, caller: Caller) -> RoomBody:
         """For creators and services."""
-        if not isinstance(caller, ServicePrincipal) and caller.role is not Role.CREATOR:
-            raise TransportError("role_forbidden", "Creators make rooms.")
         room = await services.rooms.create(
             NewRoom(
                 kind=body.kind,
                 room_id=body.room_id,
                 title=body.title,
-                host_id=None if isinstance(caller, ServicePrincipal) else caller.user_id,
+                host_id=await _host(services, body, caller),
                 max_participants=body.max_participants,
+                entry_fee_minor=body.entry_fee_minor,
+                hd_pass_minor=body.hd_pass_minor,
+                players=tuple(dict.fromkeys(body.players)),
             )
         )
-        return _body(room)
+        return (await bodies([room], caller))[0]
+
+    @routes.get("")
+    async def list_rooms(
+        caller: Caller,
+        kind: Literal["battle", "broadcast"] | None = None,
+        cursor: Annotated[str | None, Query(max_length=128)] = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    ) -> Items[RoomBody]:
+        """Open battles and broadcasts, newest first. Conferences are for whoever knows their id."""
+        kinds = PUBLIC if kind is None else (RoomKind(kind),)
+        page = services.rooms.listed(kinds, cursor, limit)
+        return Items[RoomBody](items=await bodies(page.items, caller), next_cursor=page.next_cursor)
 
     @routes.get("/{room_id}")
     async def get(room_id: str, caller: Caller) -> RoomBody:
-        return _body(await _visible(services, room_id, caller))
+        return (await bodies([await _visible(services, room_id, caller)], caller))[0]
 
     @routes.post("/{room_id}/join-token")
     async def join_token(room_id: str, body: JoinTokenRequest, caller: Caller) -> JoinTokenBody:
@@ -94,8 +142,11 @@ def router(services: Services, identity: Identity) -> APIRouter:
         return JoinTokenBody(token=services.tokens.join(claim, ttl_s), expires_at=rfc3339(expires_at_ms))
 
     @routes.post("/{room_id}/end")
-    async def end(room_id: str, caller: Caller) -> EndedBody:
-        """By the host or a service; either side may end a private call. Repeating it changes nothing."""
+    async def end(room_id: str, caller: Caller, body: NewEndBody | None = None) -> EndedBody:
+        """By the host or a service; either side may end a private call. Repeating it changes nothing.
+
+        A battle's pot goes to its host less the fee, or with `cancel` back to whoever paid into it.
+        """
         room = await _visible(services, room_id, caller, ended=True)
         reason = EndReason.ADMIN_TERMINATED if isinstance(caller, ServicePrincipal) else EndReason.HOST_ENDED
         if room.record.call_id is not None:
@@ -105,7 +156,7 @@ def router(services: Services, identity: Identity) -> APIRouter:
             else:
                 await services.calls.end(room.record.call_id, caller.user_id)
         elif isinstance(caller, ServicePrincipal) or caller.user_id == room.record.host_id:
-            await services.rooms.end(room_id, reason)
+            await services.rooms.end(room_id, reason, pot_returned=body is not None and body.cancel)
         else:
             raise RoomUnknown("There is no such room of yours.")
         return EndedBody(room_id=room_id, ended_reason=room.end_reason or reason.value)
@@ -134,7 +185,20 @@ async def _visible(services: Services, room_id: str, caller: Principal, *, ended
     return room
 
 
-def _body(room: Room) -> RoomBody:
+async def _host(services: Services, body: NewRoomBody, caller: Principal) -> str | None:
+    """Whose room it will be. Raises `role_forbidden`, UserUnknown for a host who is no creator."""
+    if not isinstance(caller, ServicePrincipal):
+        if caller.role is not Role.CREATOR:
+            raise TransportError("role_forbidden", "Creators make rooms.")
+        if body.host_id not in (None, caller.user_id):
+            raise TransportError("user_mismatch", "Only services make rooms for others.")
+        return caller.user_id
+    if body.host_id is not None and (await services.accounts.user(body.host_id)).role is not Role.CREATOR:
+        raise UserUnknown("There is no such creator.")
+    return body.host_id
+
+
+def _body(room: Room, offer: RoomOffer) -> RoomBody:
     record = room.record
     return RoomBody(
         room_id=record.room_id,
@@ -144,4 +208,13 @@ def _body(room: Room) -> RoomBody:
         max_participants=record.max_participants,
         created_at=rfc3339(record.created_at_ms),
         participants=[PersonBody.model_validate(person(seat)) for seat in room.seats.values()],
+        host_name=offer.host_name,
+        entry_fee_minor=offer.entry_fee_minor,
+        hd_pass_minor=offer.hd_pass_minor,
+        currency=offer.currency,
+        pot_minor=offer.pot_minor,
+        scores=offer.scores,
+        players=list(record.players),
+        entered=offer.entered,
+        hd=offer.hd,
     )

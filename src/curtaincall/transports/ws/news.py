@@ -6,9 +6,10 @@ from curtaincall.charging.events import LowBalance, SessionChanged, SessionEndin
 from curtaincall.charging.model import OVER
 from curtaincall.charging.views import SessionView
 from curtaincall.media.ports import TracksChanged
-from curtaincall.payments.events import WalletCredited
+from curtaincall.payments.events import WalletCredited, WalletDebited
+from curtaincall.purchases.events import Tipped, WalletChanged
 from curtaincall.rooms.calls import CallRequested
-from curtaincall.rooms.events import ParticipantJoined, ParticipantLeft, PresenceChanged
+from curtaincall.rooms.events import ParticipantJoined, ParticipantLeft, PresenceChanged, Scored
 from curtaincall.transports.services import Services
 from curtaincall.transports.views import (
     call_requested,
@@ -17,6 +18,7 @@ from curtaincall.transports.views import (
     presence,
     session_for_creator,
     session_for_payer,
+    tip,
     wallet_view,
 )
 from curtaincall.transports.ws.events import EventsHub
@@ -41,7 +43,11 @@ class News:
         bus.subscribe(SessionEnding, self._session_ending)
         bus.subscribe(SessionSettled, self._session_settled)
         bus.subscribe(LowBalance, self._low_balance)
-        bus.subscribe(WalletCredited, self._wallet_credited)
+        bus.subscribe(WalletCredited, self._wallet_changed)
+        bus.subscribe(WalletDebited, self._wallet_changed)
+        bus.subscribe(WalletChanged, self._wallet_changed)
+        bus.subscribe(Tipped, self._tipped)
+        bus.subscribe(Scored, self._scored)
         bus.subscribe(PresenceChanged, self._presence_changed)
 
     # ---- rooms ------------------------------------------------------------------------------------------------------
@@ -62,6 +68,16 @@ class News:
         message = {"type": "PARTICIPANT_LEFT", "userId": event.user_id, "reason": event.reason}
         self._tell_others(event.room_id, event.user_id, message)
 
+    async def _tipped(self, event: Tipped) -> None:
+        self._tell_room(event.tip.room_id, tip(event.tip))
+
+    async def _scored(self, event: Scored) -> None:
+        self._tell_room(event.room_id, {"type": "SCORE", "scores": event.scores})
+
+    def _tell_room(self, room_id: str, message: Message) -> None:
+        for connection in self._services.enforcement.connections_in(room_id).values():
+            connection.send(message)
+
     def _tell_others(self, room_id: str, user_id: str, message: Message) -> None:
         for other, connection in self._services.enforcement.connections_in(room_id).items():
             if other != user_id:
@@ -80,6 +96,7 @@ class News:
 
     async def _session_settled(self, event: SessionSettled) -> None:
         await self._tell_session(event.view)
+        await self._tell_wallet(event.view.payer_id)
 
     async def _tell_session(self, view: SessionView) -> None:
         self._tell_state(view)
@@ -110,9 +127,12 @@ class News:
         if payer is not None:
             payer.send({"type": "LOW_BALANCE", "secondsLeft": event.seconds_left, "topUpUrl": TOP_UP_URL})
 
-    async def _wallet_credited(self, event: WalletCredited) -> None:
-        wallet = await self._services.wallet.wallet(event.user_id)
-        self._hub.tell(event.user_id, {"type": "WALLET", **wallet_view(wallet)})
+    async def _wallet_changed(self, event: WalletCredited | WalletDebited | WalletChanged) -> None:
+        await self._tell_wallet(event.user_id)
+
+    async def _tell_wallet(self, user_id: str) -> None:
+        wallet = await self._services.wallet.wallet(user_id)
+        self._hub.tell(user_id, {"type": "WALLET", **wallet_view(wallet)})
 
     async def _presence_changed(self, event: PresenceChanged) -> None:
         self._hub.tell_everybody(presence(event.user_id, event.online))

@@ -14,6 +14,12 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _entitlements()
+    _tips()
+    _rooms()
+
+
+def _entitlements() -> None:
     op.create_table(
         "entitlements",
         sa.Column("entitlement_id", sa.String(64), nullable=False),
@@ -36,5 +42,35 @@ def upgrade() -> None:
     op.create_index("ix_entitlements_scope_id_feature", "entitlements", ["scope_id", "feature"])
 
 
+def _tips() -> None:
+    op.create_table(
+        "tips",
+        sa.Column("tip_id", sa.String(64), nullable=False),
+        sa.Column("request_key", sa.String(512), nullable=False),
+        sa.Column("room_id", sa.String(64), nullable=False),
+        sa.Column("from_id", sa.String(64), nullable=False),
+        sa.Column("to_id", sa.String(64), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(3), nullable=False),
+        sa.Column("message", sa.String(200), nullable=True),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("reversed_at_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("tip_id", name="pk_tips"),
+        sa.UniqueConstraint("from_id", "request_key", name="uq_tips_from_id_request_key"),
+        sa.CheckConstraint("amount_minor > 0", name="ck_tips_amount_positive"),
+    )
+    op.create_index("ix_tips_room_id", "tips", ["room_id"])
+
+
+def _rooms() -> None:
+    """What a battle costs and who plays it."""
+    op.add_column("rooms", sa.Column("entry_fee_minor", sa.BigInteger(), nullable=True))
+    op.add_column("rooms", sa.Column("hd_pass_minor", sa.BigInteger(), nullable=True))
+    op.add_column("rooms", sa.Column("players", sa.Text(), nullable=True))
+
+
 def downgrade() -> None:
+    for column in ("players", "hd_pass_minor", "entry_fee_minor"):
+        op.drop_column("rooms", column)
+    op.drop_table("tips")
     op.drop_table("entitlements")
