@@ -14,6 +14,7 @@ from curtaincall.accounts.blocks import Blocks
 from curtaincall.accounts.passwords import Passwords
 from curtaincall.accounts.service import AccountRules, AccountsService
 from curtaincall.accounts.tokens import Tokens, signing_key
+from curtaincall.backoffice.service import Backoffice
 from curtaincall.charging.model import ChargingSettings, QuotaRules
 from curtaincall.charging.service import ChargingService
 from curtaincall.enforcement.leases import LeaseKeeper
@@ -39,6 +40,7 @@ from curtaincall.rooms.presence import Presence
 from curtaincall.rooms.purchases import RoomPurchases
 from curtaincall.rooms.service import RoomRules, RoomsService
 from curtaincall.settings import Settings
+from curtaincall.statements.service import Statements
 from curtaincall.storage.database import Database, migrate, open_database
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.idempotency import IdempotencyStore
@@ -167,6 +169,7 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
     purchase_rules = PurchaseRules(settings.currency, settings.charging.fee_bp)
     purchases = PurchasesService(executor, ledger, clock, ids, bus, purchase_rules)
     till = Till(ledger, purchase_rules)
+    statements = Statements(executor, clock, settings.currency)
     rooms = RoomsService(executor, media, charging, bus, clock, ids, _room_rules(settings), till)
     return Services(
         settings=settings,
@@ -181,6 +184,7 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         blocks=blocks,
         cards=cards,
         wallet=WalletService(executor, ledger, gateways, cards, clock, ids, settings.currency),
+        statements=statements,
         charging=charging,
         rooms=rooms,
         calls=PrivateCalls(executor, accounts, blocks, rooms, charging, bus, clock, ids),
@@ -188,6 +192,7 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         room_purchases=RoomPurchases(executor, rooms, purchases, till, bus, clock, ids),
         presence=Presence(bus),
         enforcement=PaymentEnforcementService(rooms, charging, bus, metrics),
+        backoffice=Backoffice(executor, ledger, accounts, statements, bus, clock, ids, settings.currency),
         metrics=metrics,
         limits=RateLimits(settings.limits),
         authenticator=Authenticator(accounts, settings.server.origins),

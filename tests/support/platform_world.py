@@ -12,6 +12,7 @@ from curtaincall.accounts.model import Role, User
 from curtaincall.accounts.passwords import Passwords
 from curtaincall.accounts.service import AccountRules, AccountsService, Registration
 from curtaincall.accounts.tokens import Tokens
+from curtaincall.backoffice.service import Backoffice
 from curtaincall.charging.rates import Rates
 from curtaincall.enforcement.service import PaymentEnforcementService
 from curtaincall.media.ports import Grant, OpenLease, OpenSeat
@@ -25,6 +26,7 @@ from curtaincall.rooms.model import NewRoom, Room, RoomKind
 from curtaincall.rooms.presence import Presence
 from curtaincall.rooms.purchases import RoomPurchases
 from curtaincall.rooms.service import RoomRules, RoomsService
+from curtaincall.statements.service import Statements
 from curtaincall.storage.database import migrate, open_database
 from support.money_world import MoneyWorld
 from support.virtual_media import VirtualMedia
@@ -130,6 +132,10 @@ class PlatformWorld(MoneyWorld):
         )
         self.presence = Presence(self.bus)
         self.enforcement = PaymentEnforcementService(self.rooms, self.charging, self.bus, Metrics())
+        self.statements = Statements(self.executor, self.clock, "EUR")
+        self.backoffice = Backoffice(
+            self.executor, self.ledger, self.accounts, self.statements, self.bus, self.clock, self.new_id, "EUR"
+        )
         for kind in (ParticipantJoined, ParticipantLeft, RoomClosed, PresenceChanged, CallRequested):
             self.bus.subscribe(kind, self._heard)
 

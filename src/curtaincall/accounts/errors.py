@@ -47,6 +47,12 @@ class UserUnknown(AccountsError):
     code = "user_not_found"
 
 
+class AccountFrozen(AccountsError):
+    """An operator has frozen the account: it can do nothing, and nothing can be done with it."""
+
+    code = "account_frozen"
+
+
 class AccountsOverloaded(AccountsError):
     """Too many passwords wait to be hashed."""
 

@@ -27,6 +27,8 @@ class UserPrincipal:
     user_id: str
     role: Role
     session_id: str
+    admin: bool = False
+    """May do what `/api/admin` offers; beside the role, which is what one is to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class ServicePrincipal:
     """The back end of a site that embeds Curtaincall (`curtaincall token`)."""
 
     name: str
+    admin: bool = False
 
 
 Principal = UserPrincipal | ServicePrincipal

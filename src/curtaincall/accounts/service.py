@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from curtaincall.accounts import store
+from sqlalchemy import Connection
+
+from curtaincall.accounts import standing, store
 from curtaincall.accounts.errors import (
+    AccountFrozen,
     InvalidCredentials,
     NotAuthenticated,
     RefreshReused,
@@ -56,7 +59,7 @@ class AccountsService:
     """Users and their sessions.
 
     Access tokens are checked without the database; sessions that ended while their access tokens were still young
-    are remembered in memory for as long as such a token may live.
+    are remembered in memory for as long as such a token may live, and frozen accounts for as long as they are.
     """
 
     def __init__(
@@ -75,11 +78,13 @@ class AccountsService:
         self._ids = ids
         self._rules = rules
         self._ended: dict[str, int] = {}
+        self._frozen: set[str] = set()
 
     async def start(self) -> None:
-        """Recall the sessions that ended lately."""
+        """Recall the sessions that ended lately, and who is frozen."""
         since_ms = self._clock.now_ms() - self._rules.access_ttl_s * 1000
         self._ended = dict(await self._executor.read(lambda tx: store.ended_since(tx, since_ms)))
+        self._frozen = set(await self._executor.read(standing.all_frozen))
 
     async def register(self, registration: Registration) -> User:
         """Raises UnderAge, EmailTaken, AccountsOverloaded."""
@@ -100,7 +105,7 @@ class AccountsService:
         return user
 
     async def sign_in(self, email: str, password: str) -> SignedIn:
-        """Raises InvalidCredentials, AccountsOverloaded."""
+        """Raises InvalidCredentials, AccountFrozen, AccountsOverloaded."""
         normal = normalise_email(email)
         found = await self._executor.read(lambda tx: store.credentials(tx, normal))
         if not await self._passwords.matches(found[1] if found else None, password) or found is None:
@@ -108,14 +113,15 @@ class AccountsService:
         return await self.begin_session(found[0])
 
     async def begin_session(self, user: User) -> SignedIn:
-        """Sign a user in who has proved to be who they are."""
+        """Sign a user in who has proved to be who they are. Raises AccountFrozen."""
         session_id = self._ids()
         secret = secrets.token_urlsafe(REFRESH_BYTES)
         expires_at_ms = self._clock.now_ms() + self._rules.refresh_ttl_s * 1000
+        self.refuse_frozen(user.user_id)
         await self._executor.submit(
-            store.add_sign_in, store.NewSignIn(session_id, user.user_id, _hash(secret), expires_at_ms)
+            _begin_session, store.NewSignIn(session_id, user.user_id, _hash(secret), expires_at_ms)
         )
-        return self._signed_in(user, session_id, secret)
+        return await self._signed_in(user, session_id, secret)
 
     async def refresh(self, refresh_token: str) -> SignedIn:
         """Exchange a refresh token for new tokens; it works once.
@@ -138,7 +144,8 @@ class AccountsService:
             raise RefreshReused("The refresh token was used before: the session has been ended. Sign in again.")
         if rotated.user_id is None:
             raise NotAuthenticated("The session is over. Sign in again.")
-        return self._signed_in(await self.user(rotated.user_id), session_id, fresh)
+        self.refuse_frozen(rotated.user_id)
+        return await self._signed_in(await self.user(rotated.user_id), session_id, fresh)
 
     async def sign_out(self, session_id: str) -> None:
         """End a session: its tokens stop working at once. Idempotent."""
@@ -146,11 +153,55 @@ class AccountsService:
         await self._executor.submit(store.end_sign_in, (session_id, self._clock.now_ms()))
 
     def authenticate(self, token: str) -> Principal:
-        """Who a Bearer token or session cookie belongs to. No I/O. Raises NotAuthenticated, TokenExpired."""
+        """Who a Bearer token or session cookie belongs to. No I/O.
+
+        Raises NotAuthenticated, TokenExpired, AccountFrozen.
+        """
         principal = self._tokens.principal(token)
-        if isinstance(principal, UserPrincipal) and principal.session_id in self._ended:
-            raise NotAuthenticated("The session is over. Sign in again.")
+        if isinstance(principal, UserPrincipal):
+            self.refuse_frozen(principal.user_id)
+            if principal.session_id in self._ended:
+                raise NotAuthenticated("The session is over. Sign in again.")
         return principal
+
+    # ---- standing ---------------------------------------------------------------------------------------------------
+
+    def refuse_frozen(self, *user_ids: str) -> None:
+        """Raise AccountFrozen if any of these accounts is frozen. No I/O: `standing` asks the database."""
+        if not self._frozen.isdisjoint(user_ids):
+            raise AccountFrozen("This account is frozen.")
+
+    def suspend(self, user_id: str) -> None:
+        """Refuse an account from this moment on; `freeze` makes it last. No I/O."""
+        self._frozen.add(user_id)
+
+    async def freeze(self, user_id: str, reason: str) -> None:
+        """Refuse an account until `unfreeze`, and end its sessions. Idempotent: the first reason stays.
+
+        If it cannot be recorded the account stays refused for as long as this process lives.
+        """
+        self.suspend(user_id)
+        command = standing.Freeze(user_id, reason, self._clock.now_ms())
+        for session_id in await self._executor.submit(standing.freeze, command):
+            self._remember_ended(session_id)
+
+    async def unfreeze(self, user_id: str) -> bool:
+        """Let an account go on: they sign in again. Returns False if it was not frozen."""
+        was_frozen = await self._executor.submit(standing.unfreeze, user_id)
+        self._frozen.discard(user_id)
+        return was_frozen
+
+    async def frozen(self, user_id: str) -> standing.Frozen | None:
+        return await self._executor.read(lambda tx: standing.frozen(tx, user_id))
+
+    async def set_admin(self, user_id: str, granted: bool) -> None:
+        """Give or take the right to `/api/admin`; a change ends the user's sessions. Raises UserUnknown."""
+        await self.user(user_id)
+        command = standing.AdminRight(user_id, granted, self._clock.now_ms())
+        for session_id in await self._executor.submit(standing.set_admin, command):
+            self._remember_ended(session_id)
+
+    # ---- ending sessions, finding people ----------------------------------------------------------------------------
 
     async def sign_out_with(self, refresh_token: str) -> None:
         """End the session of a refresh token; an access token of it that somebody still has stops working too."""
@@ -168,6 +219,10 @@ class AccountsService:
     async def find(self, user_id: str) -> User | None:
         return await self._executor.read(lambda tx: store.user_by_id(tx, user_id))
 
+    async def find_active(self, user_id: str) -> User | None:
+        """The user, unless they are frozen: to others, a frozen account is not there."""
+        return None if user_id in self._frozen else await self.find(user_id)
+
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
         """The names to show of those users that we know."""
         return await self._executor.read(lambda tx: store.names(tx, user_ids))
@@ -183,10 +238,13 @@ class AccountsService:
         """Stop the threads that hash passwords."""
         self._passwords.close()
 
-    def _signed_in(self, user: User, session_id: str, secret: str) -> SignedIn:
+    async def _signed_in(self, user: User, session_id: str, secret: str) -> SignedIn:
+        admin = await self._executor.read(lambda tx: standing.is_admin(tx, user.user_id))
         return SignedIn(
             user=user,
-            access_token=self._tokens.access(user.user_id, user.role, session_id, self._rules.access_ttl_s),
+            access_token=self._tokens.access(
+                user.user_id, user.role, session_id, self._rules.access_ttl_s, admin=admin
+            ),
             access_expires_in_s=self._rules.access_ttl_s,
             refresh_token=f"{session_id}.{secret}",
             refresh_expires_in_s=self._rules.refresh_ttl_s,
@@ -201,6 +259,11 @@ class AccountsService:
             if self._ended[oldest] >= now_ms - self._rules.access_ttl_s * 1000:
                 return
             del self._ended[oldest]
+
+
+def _begin_session(tx: Connection, command: store.NewSignIn) -> None:
+    standing.refuse_frozen(tx, command.user_id)
+    store.add_sign_in(tx, command)
 
 
 def _hash(secret: str) -> str:

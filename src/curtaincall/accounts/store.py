@@ -13,6 +13,7 @@ from sqlalchemy import (
     Index,
     String,
     Table,
+    exists,
     insert,
     select,
     update,
@@ -47,6 +48,22 @@ sign_ins = Table(
     Column("ended_at_ms", BigInteger, nullable=True, index=True),
 )
 """A signed-in device. It knows the hash of its newest refresh token only: any other is an old one, presented again."""
+
+frozen_accounts = Table(
+    "frozen_accounts",
+    metadata,
+    Column("user_id", String(64), ForeignKey("users.user_id"), primary_key=True),
+    Column("reason", String(500), nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+)
+
+admins = Table(
+    "admins",
+    metadata,
+    Column("user_id", String(64), ForeignKey("users.user_id"), primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
+)
+"""Who may do nothing, and who may do more than others: rows of their own, so that no registration can set them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +133,9 @@ def names(tx: Connection, user_ids: Collection[str]) -> dict[str, str]:
 
 
 def creators(tx: Connection, after: str, limit: int) -> list[User]:
-    """Creators in the order of their ids, from the one after `after`."""
-    query = select(users).where(users.c.role == Role.CREATOR.value, users.c.user_id > after)
+    """Creators in the order of their ids, from the one after `after`, without those who are frozen."""
+    frozen = exists().where(frozen_accounts.c.user_id == users.c.user_id)
+    query = select(users).where(users.c.role == Role.CREATOR.value, users.c.user_id > after, ~frozen)
     return [_user(row) for row in tx.execute(query.order_by(users.c.user_id).limit(limit))]
 
 
@@ -170,6 +188,15 @@ def end_sign_in_with(tx: Connection, command: tuple[str, str, int]) -> bool:
         return False
     end_sign_in(tx, (session_id, now_ms))
     return True
+
+
+def end_sign_ins_of(tx: Connection, user_id: str, now_ms: int) -> list[str]:
+    """End every session of a user; returns the ids of those that were open."""
+    still_open = sign_ins.c.ended_at_ms.is_(None)
+    query = select(sign_ins.c.session_id).where(sign_ins.c.user_id == user_id, still_open)
+    session_ids = list(tx.execute(query).scalars())
+    tx.execute(update(sign_ins).where(sign_ins.c.user_id == user_id, still_open).values(ended_at_ms=now_ms))
+    return session_ids
 
 
 def ended_since(tx: Connection, since_ms: int) -> list[tuple[str, int]]:

@@ -27,6 +27,9 @@ ACCESS: Final = "curtaincall:access"
 SERVICE: Final = "curtaincall:service"
 JOIN: Final = "curtaincall:join"
 
+ADMIN_SCOPE: Final = "admin"
+"""In the `scope` claim of whoever may use `/api/admin`; a token without it has no scope claim."""
+
 KEY_FILE: Final = "signing.key"
 MAX_TOKEN_CHARS: Final = 2048
 """Longer strings are refused before any cryptography."""
@@ -75,11 +78,11 @@ class Tokens:
         self._used: dict[str, int] = {}
         self._verified: dict[str, dict[str, Any]] = {}
 
-    def access(self, user_id: str, role: Role, session_id: str, ttl_s: int) -> str:
-        return self._sign(ACCESS, ttl_s, sub=user_id, role=role.value, sid=session_id)
+    def access(self, user_id: str, role: Role, session_id: str, ttl_s: int, *, admin: bool = False) -> str:
+        return self._sign(ACCESS, ttl_s, sub=user_id, role=role.value, sid=session_id, **_scope(admin))
 
-    def service(self, name: str, ttl_s: int) -> str:
-        return self._sign(SERVICE, ttl_s, sub=name)
+    def service(self, name: str, ttl_s: int, *, admin: bool = False) -> str:
+        return self._sign(SERVICE, ttl_s, sub=name, **_scope(admin))
 
     def join(self, claim: JoinClaim, ttl_s: int) -> str:
         """A token for one entry; spent by `spend_join`."""
@@ -94,9 +97,12 @@ class Tokens:
         self._verified[token] = claims
         if len(self._verified) > MAX_VERIFIED:
             del self._verified[next(iter(self._verified))]
+        admin = claims.get("scope") == ADMIN_SCOPE
         if claims["aud"] == SERVICE:
-            return ServicePrincipal(name=str(claims["sub"]))
-        return UserPrincipal(user_id=str(claims["sub"]), role=Role(claims["role"]), session_id=str(claims["sid"]))
+            return ServicePrincipal(name=str(claims["sub"]), admin=admin)
+        return UserPrincipal(
+            user_id=str(claims["sub"]), role=Role(claims["role"]), session_id=str(claims["sid"]), admin=admin
+        )
 
     def spend_join(self, token: str) -> JoinClaim:
         """Use up a join token. Raises NotAuthenticated, TokenExpired, JoinTokenUsed."""
@@ -144,3 +150,7 @@ class Tokens:
             if self._used[oldest] > now_s:
                 raise NotAuthenticated("Too many joins at once.")
             del self._used[oldest]
+
+
+def _scope(admin: bool) -> dict[str, str]:
+    return {"scope": ADMIN_SCOPE} if admin else {}

@@ -1,15 +1,15 @@
-"""The command line: `curtaincall serve · token · migrate · ledger verify · doctor`.
+"""The command line: `curtaincall serve · token · admin · migrate · ledger verify · doctor`.
 
 What a command needs is imported by the command: `token` is asked for by scripts, and should not load a web server.
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
-from curtaincall.settings import Settings, UnknownSetting, load
+from curtaincall.cli import admin
+from curtaincall.cli.options import ConfigFile, DataDir, settings_of
+from curtaincall.settings import Settings
 
 if TYPE_CHECKING:
     from curtaincall.storage.database import Database
@@ -24,9 +24,7 @@ app = typer.Typer(
 )
 ledger = typer.Typer(no_args_is_help=True, help="The books.")
 app.add_typer(ledger, name="ledger")
-
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the database and the keys are kept.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")]
+app.add_typer(admin.app, name="admin")
 
 
 def main() -> None:
@@ -47,13 +45,14 @@ def serve(
     from curtaincall.cli.serve import run
 
     server = {"host": host, "port": port, "https": https or None}
-    run(_settings(config, data_dir, demo=demo or None, server=server))
+    run(settings_of(config, data_dir, demo=demo or None, server=server))
 
 
 @app.command()
 def token(
     service: Annotated[str, typer.Option(help="Name of the service that the token is for.")],
     ttl: Annotated[int, typer.Option(min=1, help="Seconds until it expires.")] = DAY_S,
+    admin: Annotated[bool, typer.Option("--admin", help="Also for what admins do (/api/admin).")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -63,8 +62,8 @@ def token(
     from curtaincall.kernel.ids import uuid7
 
     clock = SystemClock()
-    key = signing_key(_settings(config, data_dir).data_dir)
-    typer.echo(Tokens(key, clock, lambda: uuid7(clock.now_ms())).service(service, ttl))
+    key = signing_key(settings_of(config, data_dir).data_dir)
+    typer.echo(Tokens(key, clock, lambda: uuid7(clock.now_ms())).service(service, ttl, admin=admin))
 
 
 @app.command()
@@ -72,7 +71,7 @@ def migrate(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Bring the database to the newest schema. `serve` does it too."""
     from curtaincall.storage.database import migrate as run_migrations
 
-    database = _database(_settings(config, data_dir))
+    database = _database(settings_of(config, data_dir))
     try:
         run_migrations(database)
     finally:
@@ -86,7 +85,7 @@ def verify(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     from curtaincall.charging.verify import verify_sessions
     from curtaincall.ledger.verify import verify as verify_books
 
-    database = _database(_settings(config, data_dir))
+    database = _database(settings_of(config, data_dir))
     try:
         with database.reader.begin() as connection:
             report = verify_books(connection)
@@ -107,7 +106,7 @@ def doctor(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Check what the server needs of this machine; exits with 1 if something is missing."""
     from curtaincall.cli.doctor import examine
 
-    findings = examine(_settings(config, data_dir))
+    findings = examine(settings_of(config, data_dir))
     for finding in findings:
         typer.echo(f"{'ok' if finding.ok else 'FAIL':<5} {finding.what}: {finding.detail}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
@@ -117,18 +116,3 @@ def _database(settings: Settings) -> "Database":
     from curtaincall.storage.database import open_database
 
     return open_database(settings.data_dir, settings.database.url.get_secret_value(), settings.database.writers)
-
-
-def _settings(config: Path | None, data_dir: Path | None, **overrides: Any) -> Settings:
-    """The settings, with what the command line said on top. Exits with 2 and a sentence if they cannot be."""
-    given = {"data_dir": data_dir, **overrides}
-    if isinstance(given.get("server"), dict):
-        given["server"] = {name: value for name, value in given["server"].items() if value is not None}
-    try:
-        return load(config, **{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            typer.echo(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}", err=True)
-    except (UnknownSetting, FileNotFoundError) as error:
-        typer.echo(str(error), err=True)
-    raise typer.Exit(2)

@@ -13,6 +13,7 @@ import typer
 import uvicorn
 
 from curtaincall.bootstrap import App, build, lan_addresses
+from curtaincall.cli.address import announce, withdraw
 from curtaincall.cli.certificate import certificate
 from curtaincall.cli.seed import seed
 from curtaincall.observability import logs
@@ -51,6 +52,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     except DataInUse as refusal:
         typer.echo(refusal.message, err=True)
         raise typer.Exit(1) from None
+    withdraw(settings.data_dir)  # what one that was killed has left there
     await app.start()
     if settings.demo:
         for line in await seed(app.services):
@@ -81,6 +83,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        announce(self._app.settings.data_dir, self._addresses[0])
         for address in self._addresses:
             typer.echo(f"listening {address}")
 

@@ -1,10 +1,12 @@
 """PaymentEnforcementService (spec, "Payment Enforcement Service"): the stream stops first, everything else follows."""
 
+import asyncio
 import logging
 from typing import Final
 
 from curtaincall.access.events import EntitlementRevoked
 from curtaincall.access.model import Feature
+from curtaincall.accounts.events import AccountSuspended
 from curtaincall.charging.model import EndReason
 from curtaincall.charging.service import ChargingService
 from curtaincall.enforcement.errors import SeatUnknown
@@ -42,6 +44,7 @@ class PaymentEnforcementService:
         self._connections: dict[str, dict[str, Connection]] = {}
         bus.subscribe(RoomClosed, self._on_room_closed)
         bus.subscribe(EntitlementRevoked, self._on_entitlement_revoked)
+        bus.subscribe(AccountSuspended, self._on_account_suspended)
 
     def register_connection(self, room_id: str, user_id: str, connection: Connection) -> None:
         """Track the line of a user in a room. One that was there before is told REPLACED and closed."""
@@ -111,6 +114,14 @@ class PaymentEnforcementService:
 
     async def _on_room_closed(self, event: RoomClosed) -> None:
         self._terminate_all(event.room_id, event.reason)
+
+    async def _on_account_suspended(self, event: AccountSuspended) -> None:
+        """Cut every stream of an account that an operator froze: all of them before the first is recorded."""
+        rooms = self._rooms.open_rooms_of(event.user_id)
+        cuts = (self.handle_payment_failure(room, event.user_id, EndReason.ADMIN_TERMINATED) for room in rooms)
+        for outcome in await asyncio.gather(*cuts, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.error("suspension_unfinished", extra={"user_id": event.user_id}, exc_info=outcome)
 
     def _terminate_all(self, room_id: str, reason: EndReason) -> None:
         told = TOLD.get(reason, reason)

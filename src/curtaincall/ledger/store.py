@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -54,6 +54,9 @@ balances = Table(
     CheckConstraint("debits_pending_minor >= 0", name="pending_not_negative"),
 )
 
+EARNED: Final = "kind IN ('single', 'post') AND substr({side}_account_id, 1, 8) = 'creator_'"
+"""Rows that move a creator's money: the partial indexes on them serve queries that say so in the same words."""
+
 transfers = Table(
     "ledger_transfers",
     metadata,
@@ -88,6 +91,16 @@ transfers = Table(
         "expires_at_ms",
         sqlite_where=text("expires_at_ms IS NOT NULL"),
         postgresql_where=text("expires_at_ms IS NOT NULL"),
+    ),
+    *(
+        Index(
+            f"ix_ledger_transfers_{side}_earned",
+            f"{side}_account_id",
+            "created_at_ms",
+            sqlite_where=text(EARNED.format(side=side)),
+            postgresql_where=text(EARNED.format(side=side)),
+        )
+        for side in ("debit", "credit")
     ),
     sqlite_autoincrement=True,  # a row number is never used again: cursors and references stay true
 )

@@ -69,10 +69,12 @@ class PrivateCalls:
     async def request(self, fan_id: str, creator_id: str) -> SessionView:
         """Ring a creator.
 
-        Raises CallUnknown, Blocked, TooManyCalls, and charging's refusals (payment_required, rates_missing).
+        Raises CallUnknown, Blocked, TooManyCalls, AccountFrozen, and charging's refusals (payment_required,
+        rates_missing).
         """
+        self._accounts.refuse_frozen(fan_id)
         fan = await self._accounts.user(fan_id)
-        creator = await self._accounts.find(creator_id)
+        creator = await self._accounts.find_active(creator_id)
         if creator is None or creator.role is not Role.CREATOR or creator_id == fan_id:
             raise CallUnknown("There is no such creator.")
         if await self._blocks.between(fan_id, creator_id):

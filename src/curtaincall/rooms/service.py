@@ -170,6 +170,10 @@ class RoomsService:
         records = (room.record for room in self._open.values() if room.is_private_call)
         return [record for record in records if {record.host_id, record.payer_id} == pair]
 
+    def open_rooms_of(self, user_id: str) -> list[str]:
+        """The open rooms in which the user has a seat, had one, or is invited to. No I/O."""
+        return [room.room_id for room in self._open.values() if room.ever_had(user_id)]
+
     # ---- seats ------------------------------------------------------------------------------------------------------
 
     async def take_seat(self, room_id: str, user_id: str, display_name: str) -> tuple[Room, Seat]:

@@ -84,6 +84,7 @@ TABLE: Final[dict[str, Meaning]] = {
     "too_many_blocks": Meaning(409, FORBIDDEN),
     "too_many_reports": Meaning(429, LIMITED),
     "user_not_found": Meaning(404, FORBIDDEN),
+    "account_frozen": Meaning(403, FORBIDDEN),
     "accounts_error": Meaning(400, FORBIDDEN),
     # rooms and calls
     "room_not_found": Meaning(404, FORBIDDEN),
@@ -146,6 +147,11 @@ TABLE: Final[dict[str, Meaning]] = {
     "entries_sold_out": Meaning(409, FORBIDDEN),
     "tip_to_oneself": Meaning(422, FORBIDDEN),
     "tip_recipient_invalid": Meaning(422, FORBIDDEN),
+    # the back office
+    "adjustment_invalid": Meaning(422, FORBIDDEN),
+    "reason_missing": Meaning(422, FORBIDDEN),
+    "not_frozen": Meaning(409, FORBIDDEN),
+    "backoffice_error": Meaning(500, BROKEN),
     # the books refuse what no request should be able to ask of them
     "ledger_error": Meaning(500, BROKEN),
     "transfer_invalid": Meaning(500, BROKEN),

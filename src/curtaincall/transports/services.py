@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from curtaincall.accounts.blocks import Blocks
 from curtaincall.accounts.service import AccountsService
 from curtaincall.accounts.tokens import Tokens
+from curtaincall.backoffice.service import Backoffice
 from curtaincall.charging.service import ChargingService
 from curtaincall.enforcement.service import PaymentEnforcementService
 from curtaincall.kernel.clock import Clock
@@ -20,6 +21,7 @@ from curtaincall.rooms.presence import Presence
 from curtaincall.rooms.purchases import RoomPurchases
 from curtaincall.rooms.service import RoomsService
 from curtaincall.settings import Settings
+from curtaincall.statements.service import Statements
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.idempotency import IdempotencyStore
 from curtaincall.transports.authentication import Authenticator
@@ -40,6 +42,7 @@ class Services:
     blocks: Blocks
     cards: CardPayments
     wallet: WalletService
+    statements: Statements
     charging: ChargingService
     rooms: RoomsService
     calls: PrivateCalls
@@ -47,6 +50,7 @@ class Services:
     room_purchases: RoomPurchases
     presence: Presence
     enforcement: PaymentEnforcementService
+    backoffice: Backoffice
     metrics: Metrics
     limits: RateLimits
     authenticator: Authenticator

@@ -11,6 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from curtaincall.access import store as access_store  # noqa: F401 - declares tables
+from curtaincall.accounts import store as accounts_store  # noqa: F401 - declares tables
+from curtaincall.backoffice import audit  # noqa: F401 - declares tables
 from curtaincall.charging import credit_store, rates, store  # noqa: F401 - declares tables
 from curtaincall.ledger import store as ledger_store  # noqa: F401 - declares tables
 from curtaincall.payments import sandbox  # noqa: F401 - declares tables

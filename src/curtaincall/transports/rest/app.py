@@ -8,6 +8,7 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
 from curtaincall.transports.rest import (
+    admin,
     auth,
     calls,
     creator,
@@ -41,7 +42,7 @@ def create_app(services: Services, endpoints: Endpoints, web_root: Path) -> ASGI
     app.router.routes.append(WebSocketRoute("/api/rtc/signaling", endpoints.signaling))
     app.router.routes.append(WebSocketRoute("/api/events", endpoints.events))
     # The termination comes first: nothing is matched before it.
-    for module in (rtc, auth, models, rooms, purchases, calls, wallet, creator, safety):
+    for module in (rtc, auth, models, rooms, purchases, calls, wallet, creator, safety, admin):
         app.include_router(module.router(services, identity))
     app.include_router(operations.router(services))
     app.include_router(web.router(web_root))

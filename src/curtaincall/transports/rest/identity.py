@@ -28,6 +28,13 @@ class Identity:
             raise TransportError("role_forbidden", "This is for users, not for services.")
         return principal
 
+    async def admin(self, request: Request) -> Principal:
+        """A user or service with the right of an admin; for anybody else there is nothing: raises `not_found`."""
+        principal = self._authenticator.request(request)
+        if principal is None or not principal.admin:
+            raise TransportError("not_found", "There is nothing here.")
+        return principal
+
     async def creator(self, request: Request) -> UserPrincipal:
         """Raises NotAuthenticated, `role_forbidden`."""
         user = await self.user(request)

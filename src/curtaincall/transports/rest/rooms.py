@@ -132,6 +132,7 @@ def router(services: Services, identity: Identity) -> APIRouter:
     async def join_token(room_id: str, body: JoinTokenRequest, caller: Caller) -> JoinTokenBody:
         """A token for one entry. `userId` is for services, which vouch for users of their own."""
         user_id = _joiner(body, caller)
+        services.accounts.refuse_frozen(user_id)
         room = await _visible(services, room_id, caller)
         if body.is_spectator:
             raise TransportError("spectators_unavailable", "This room has no stream for spectators.")

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
-from curtaincall.accounts.model import Principal, ServicePrincipal
+from curtaincall.accounts.model import Principal, UserPrincipal
 from curtaincall.charging.model import EndReason
 from curtaincall.enforcement.errors import SeatUnknown
 from curtaincall.transports.errors import TransportError
@@ -31,17 +31,17 @@ def router(services: Services, identity: Identity) -> APIRouter:
     async def terminate_stream(
         body: TerminateBody, caller: Annotated[Principal, Depends(identity.principal)]
     ) -> TerminatedBody:
-        """End a user's stream; in a private call, the call. Services any seat, users their own only.
+        """End a user's stream; in a private call, the call. Services and admins any seat, users their own only.
 
         Nothing is awaited between here and the cut: the caller is known from the token, the seat from memory.
         """
         asked_by = None
-        if not isinstance(caller, ServicePrincipal):
+        if isinstance(caller, UserPrincipal) and not caller.admin:
             asked_by = caller.user_id
             if caller.user_id != body.user_id:
                 raise SeatUnknown("This user never was in that room.")
             if body.reason == EndReason.ADMIN_TERMINATED:
-                raise TransportError("role_forbidden", "ADMIN_TERMINATED is for services.")
+                raise TransportError("role_forbidden", "ADMIN_TERMINATED is for services and admins.")
         reason = EndReason(body.reason)
         await services.enforcement.handle_payment_failure(body.room_id, body.user_id, reason, asked_by=asked_by)
         return TerminatedBody()

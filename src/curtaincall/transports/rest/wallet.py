@@ -1,13 +1,17 @@
 """`/api/wallet`: balance, movements, cards and top-ups of whoever asks; there is no way to name anybody else."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from curtaincall.accounts.model import UserPrincipal
 from curtaincall.kernel.clock import rfc3339
 from curtaincall.payments.model import PaymentMethod
+from curtaincall.statements.model import Line
+from curtaincall.transports.rest import csv
 from curtaincall.transports.rest.identity import Identity
 from curtaincall.transports.rest.keyed import keyed
 from curtaincall.transports.rest.wire import AmountMinor, Body, Currency, Id, Items
@@ -27,6 +31,7 @@ class WalletBody(Body):
 class TransactionBody(Body):
     id: str
     kind: str
+    label: str
     amount_minor: int
     currency: str
     created_at: str
@@ -72,19 +77,18 @@ def router(services: Services, identity: Identity) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
     ) -> Items[TransactionBody]:
         """Newest first. `amountMinor` is negative for what left the wallet."""
-        page = await wallet.transactions(user.user_id, cursor, limit)
-        items = [
-            TransactionBody(
-                id=item.id,
-                kind=item.kind,
-                amount_minor=item.amount_minor,
-                currency=item.currency,
-                created_at=rfc3339(item.created_at_ms),
-                ref=item.ref,
-            )
-            for item in page.items
-        ]
+        page = await services.statements.transactions(user.user_id, cursor, limit)
+        items = [transaction_body(line) for line in page.items]
         return Items[TransactionBody](items=items, next_cursor=page.next_cursor)
+
+    @routes.get("/transactions.csv", response_class=StreamingResponse)
+    async def transactions_csv(
+        user: User, since: Annotated[date | None, Query(alias="from")] = None, to: date | None = None
+    ) -> StreamingResponse:
+        """The movements from the beginning of one day to the end of another (UTC), oldest first."""
+        begin_ms, end_ms = csv.span_ms(since, to, services.clock.now_ms())
+        parts = services.statements.transactions_csv(user.user_id, begin_ms, end_ms)
+        return csv.attachment(parts, "transactions.csv")
 
     @routes.get("/payment-methods")
     async def payment_methods(user: User) -> Items[PaymentMethodBody]:
@@ -106,6 +110,18 @@ def router(services: Services, identity: Identity) -> APIRouter:
         return await keyed(services.idempotency, request, user.user_id, 201, work)
 
     return routes
+
+
+def transaction_body(line: Line) -> TransactionBody:
+    return TransactionBody(
+        id=line.id,
+        kind=line.kind,
+        label=line.label,
+        amount_minor=line.amount_minor,
+        currency=line.currency,
+        created_at=rfc3339(line.created_at_ms),
+        ref=line.ref,
+    )
 
 
 def _method(method: PaymentMethod) -> PaymentMethodBody:

@@ -44,6 +44,11 @@ class EventsHub:
         for connection in self._sockets.get(user_id, ()):
             connection.send(message)
 
+    def refuse(self, user_id: str, refusal: CurtaincallError) -> None:
+        """Close the user's sockets, and say why."""
+        for connection in self._sockets.get(user_id, ()):
+            connection.refuse(refusal)
+
     def tell_everybody(self, message: Message) -> None:
         for connections in self._sockets.values():
             for connection in connections:

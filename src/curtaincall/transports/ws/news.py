@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from curtaincall.accounts.errors import AccountFrozen
+from curtaincall.accounts.events import AccountSuspended
 from curtaincall.charging.events import LowBalance, SessionChanged, SessionEnding, SessionSettled
 from curtaincall.charging.model import OVER
 from curtaincall.charging.views import SessionView
@@ -49,6 +51,10 @@ class News:
         bus.subscribe(Tipped, self._tipped)
         bus.subscribe(Scored, self._scored)
         bus.subscribe(PresenceChanged, self._presence_changed)
+        bus.subscribe(AccountSuspended, self._account_suspended)
+
+    async def _account_suspended(self, event: AccountSuspended) -> None:
+        self._hub.refuse(event.user_id, AccountFrozen("This account is frozen."))
 
     # ---- rooms ------------------------------------------------------------------------------------------------------
 

@@ -77,6 +77,7 @@ class SignalingSession:
         client = self._socket.client
         services.limits.join_from(client.host if client else "unknown")
         display_name = await self._identify(message)
+        services.accounts.refuse_frozen(message.user_id)
         services.limits.join_by(message.user_id)
         if message.is_spectator:
             raise TransportError("spectators_unavailable", "This room has no stream for spectators.")
