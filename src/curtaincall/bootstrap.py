@@ -28,9 +28,15 @@ from curtaincall.media.ports import MediaEngine
 from curtaincall.media.pump import MediaEventPump
 from curtaincall.observability.metrics import Metrics
 from curtaincall.payments.cards import CardPayments
+from curtaincall.payments.disputes import Disputes
 from curtaincall.payments.gateways import Gateways
+from curtaincall.payments.inbox import WebhookInbox
+from curtaincall.payments.loop import PaymentsLoop, workers
+from curtaincall.payments.payouts import Payouts
 from curtaincall.payments.ports import Gateway
-from curtaincall.payments.sandbox import SandboxGateway
+from curtaincall.payments.recharge import AutoRecharge
+from curtaincall.payments.refunds import Refunds
+from curtaincall.payments.sandbox import SandboxGateway, SandboxRules, webhook_secret
 from curtaincall.payments.service import WalletService
 from curtaincall.purchases.model import PurchaseRules
 from curtaincall.purchases.service import PurchasesService
@@ -89,6 +95,14 @@ class App:
             self.services.metrics,
             settings.charging.renew_every_ms / 1000,
         )
+        self._payments = PaymentsLoop(
+            self.services.gateways,
+            self.services.webhooks,
+            self.services.cards,
+            self.services.refunds,
+            self.services.payouts,
+            clock,
+        )
         hub = EventsHub()
         News(self.services, hub)  # kept alive by its subscriptions
         self._endpoints = Endpoints(self.services, hub)
@@ -97,7 +111,7 @@ class App:
     async def start(self) -> None:
         """Settle what a crash left open, then take up work."""
         services = self.services
-        await services.cards.start()
+        await self._payments.start()
         await services.charging.start()
         await services.accounts.start()
         await services.rooms.start()
@@ -130,6 +144,7 @@ class App:
     async def stop(self) -> None:
         """Close everything. Calls have been ended by `end_calls`."""
         await self._leases.stop()
+        await self._payments.stop()
         if self._pumping is not None:
             self._pumping.cancel()
             await asyncio.gather(self._pumping, return_exceptions=True)
@@ -160,6 +175,11 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
     ledger = Ledger(clock, ids)
     gateways = Gateways(_gateways(settings, executor, clock, ids))
     cards = CardPayments(executor, ledger, gateways, clock, ids, bus, settings.currency)
+    refunds = Refunds(executor, ledger, gateways, clock, ids, bus)
+    disputes = Disputes(executor, ledger, gateways, cards, clock, ids, bus)
+    payouts = Payouts(
+        executor, ledger, gateways, clock, ids, bus, settings.currency, settings.payments.release_after_days
+    )
     charging = ChargingService(executor, ledger, media, clock, bus, charging_settings(settings))
     tokens = Tokens(signing_key(settings.data_dir), clock, ids)
     accounts = AccountsService(
@@ -182,7 +202,13 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         tokens=tokens,
         accounts=accounts,
         blocks=blocks,
+        gateways=gateways,
         cards=cards,
+        refunds=refunds,
+        disputes=disputes,
+        payouts=payouts,
+        recharge=AutoRecharge(executor, cards, clock, settings.currency),
+        webhooks=WebhookInbox(executor, gateways, clock, workers(cards, refunds, payouts, disputes)),
         wallet=WalletService(executor, ledger, gateways, cards, clock, ids, settings.currency),
         statements=statements,
         charging=charging,
@@ -234,9 +260,25 @@ def charging_settings(settings: Settings) -> ChargingSettings:
 
 
 def _gateways(settings: Settings, executor: WriteExecutor, clock: Clock, ids: IdFactory) -> dict[str, Gateway]:
-    if settings.payments.gateway == "sandbox":
-        return {"sandbox": SandboxGateway(executor, clock, ids)}
-    return {}
+    made: dict[str, Gateway] = {}
+    for name in settings.payments.gateways:
+        if name == "sandbox":
+            made[name] = _sandbox(settings, executor, clock, ids)
+    return made
+
+
+def _sandbox(settings: Settings, executor: WriteExecutor, clock: Clock, ids: IdFactory) -> SandboxGateway:
+    figures = settings.payments.sandbox
+    rules = SandboxRules(
+        seed=figures.seed,
+        settle_after_ms=figures.settle_after_s * 1000,
+        dispute_after_ms=figures.dispute_after_s * 1000,
+        decide_after_ms=figures.decide_after_s * 1000,
+        payout_after_ms=figures.payout_after_s * 1000,
+        tolerance_s=settings.payments.webhook_tolerance_s,
+    )
+    secret = figures.webhook_secret.get_secret_value() or webhook_secret(settings.data_dir)
+    return SandboxGateway(executor, clock, ids, rules, secret)
 
 
 def _embedded_engine(settings: Settings) -> MediaEngine:

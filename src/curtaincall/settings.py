@@ -39,6 +39,17 @@ def _address_or_empty(text: str) -> str:
 Rate = Annotated[str, AfterValidator(_rate)]
 """A rate limit in the notation of `limits`: "10/minute"."""
 
+GATEWAYS: Final = frozenset({"sandbox", "stripe"})
+
+
+def _gateway_names(text: str) -> str:
+    names = [name.strip() for name in text.split(",")]
+    if text != "none" and (not GATEWAYS.issuperset(names) or len(set(names)) != len(names)):
+        raise ValueError(f"gateways are none, or some of: {', '.join(sorted(GATEWAYS))}")
+    return text
+
+
+GatewayNames = Annotated[str, AfterValidator(_gateway_names)]
 Address = Annotated[str, AfterValidator(_address_or_empty)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -153,9 +164,38 @@ class ChargingSettings(_Branch):
     renew_every_ms: int = Field(default=2000, ge=200, le=4000)
 
 
+class SandboxSettings(_Branch):
+    """How the sandbox gateway behaves; see `payments/sandbox/rules.py`."""
+
+    seed: int = Field(default=1, ge=0)
+    """Decides which webhooks come twice, late, and in which order."""
+    webhook_secret: SecretStr = SecretStr("")
+    """Signs its webhooks. Empty: made at the first start, and kept in the data folder."""
+    settle_after_s: int = Field(default=3, ge=0, le=31 * 86_400)
+    dispute_after_s: int = Field(default=5, ge=0, le=365 * 86_400)
+    decide_after_s: int = Field(default=120, ge=0, le=365 * 86_400)
+    payout_after_s: int = Field(default=5, ge=0, le=31 * 86_400)
+
+
 class PaymentsSettings(_Branch):
-    gateway: Literal["none", "sandbox"] = "none"
-    """`sandbox` moves no real money: outside `--demo` it has to be asked for by name."""
+    gateway: GatewayNames = "none"
+    """`none`, or gateways by name, separated by commas: `sandbox`, `stripe`. The first that can is asked for payouts.
+    `sandbox` moves no real money: outside `--demo` it has to be asked for by name."""
+    release_after_days: int = Field(default=7, ge=0, le=365)
+    """How long earnings wait until they may be paid out. With `--demo` 0, unless it is set."""
+    webhook_tolerance_s: int = Field(default=300, ge=1, le=3600)
+    """How old, or how far ahead of our clock, the signature of a webhook may be."""
+    sandbox: SandboxSettings = SandboxSettings()
+
+    def for_demo(self) -> "PaymentsSettings":
+        """With the sandbox, and earnings that can be paid out at once, where nothing else was set."""
+        demo = {"gateway": "sandbox", "release_after_days": 0}
+        return self.model_copy(update={name: demo[name] for name in demo if name not in self.model_fields_set})
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """The names of the gateways that are switched on."""
+        return () if self.gateway == "none" else tuple(name.strip() for name in self.gateway.split(","))
 
 
 class GrpcSettings(_Branch):
@@ -221,8 +261,7 @@ def load(config_file: Path | None = None, **overrides: Any) -> Settings:
     tree = FromFile(**overrides)
     if not tree.demo:
         return tree
-    payments = tree.payments if "gateway" in tree.payments.model_fields_set else PaymentsSettings(gateway="sandbox")
-    return tree.model_copy(update={"limits": tree.limits.relaxed(), "payments": payments})
+    return tree.model_copy(update={"limits": tree.limits.relaxed(), "payments": tree.payments.for_demo()})
 
 
 def refuse_unknown_names(environment: Mapping[str, str]) -> None:

@@ -32,29 +32,15 @@ from curtaincall.payments.events import CardPaymentChanged, WalletCredited
 from curtaincall.payments.gateways import Gateways
 from curtaincall.payments.model import FINAL, CardPayment, PaymentStatus
 from curtaincall.payments.ports import Charge, ChargeResult, Declined, Pending, RequiresRedirect, Succeeded
+from curtaincall.payments.schedule import BATCH, FIRST_ANSWER_MS, RESTART_BATCH, next_question_ms
 from curtaincall.payments.store import Advance, Intent, PaymentRecord
 from curtaincall.storage.executor import WriteExecutor
 
 MAX_CHARGE_MINOR: Final = 1_000_000
 """The most that one payment takes from a card."""
 
-FIRST_QUESTION_MS: Final = 2_000
-"""How long after an answer that decided nothing the gateway is asked again; doubled each time."""
-
-LAST_QUESTION_MS: Final = 600_000
-"""The longest between two questions. There is no last one: the gateway has the money or it has not."""
-
 REDIRECT_WINDOW_MS: Final = 3_600_000
 """How long a card holder may take to confirm; then the charge is cancelled."""
-
-BATCH: Final = 50
-"""The most payments asked about in one round of the loop."""
-
-RESTART_BATCH: Final = 1_000
-"""The most payments asked about at a start; `work` comes to the others."""
-
-FIRST_ANSWER_MS: Final = 30_000
-"""How long whoever recorded an intent is left alone to ask about it; longer than a gateway may take to answer."""
 
 log = logging.getLogger(__name__)
 
@@ -258,7 +244,7 @@ class CardPayments:
 
 
 def _advance(before: PaymentRecord, result: ChargeResult, now_ms: int) -> Advance:
-    wait_ms = min(FIRST_QUESTION_MS << min(before.questions, 16), LAST_QUESTION_MS)
+    again_ms = next_question_ms(now_ms, before.questions)
     gateway_id = result.gateway_id or before.gateway_id
     match result:
         case Succeeded():
@@ -266,12 +252,12 @@ def _advance(before: PaymentRecord, result: ChargeResult, now_ms: int) -> Advanc
         case Declined(code):
             return Advance(PaymentStatus.DECLINED, gateway_id, code, None, now_ms)
         case RequiresRedirect(url=url):
-            return Advance(PaymentStatus.REQUIRES_ACTION, gateway_id, None, url, now_ms + wait_ms)
+            return Advance(PaymentStatus.REQUIRES_ACTION, gateway_id, None, url, again_ms)
         case Pending(None) if before.status is PaymentStatus.REQUIRES_ACTION:
             # Silence says nothing against what is known.
-            return Advance(before.status, gateway_id, None, before.redirect_url, now_ms + wait_ms)
+            return Advance(before.status, gateway_id, None, before.redirect_url, again_ms)
         case Pending():
-            return Advance(PaymentStatus.PENDING, gateway_id, None, None, now_ms + wait_ms)
+            return Advance(PaymentStatus.PENDING, gateway_id, None, None, again_ms)
 
 
 def _contradicts(known: PaymentStatus, result: ChargeResult) -> bool:

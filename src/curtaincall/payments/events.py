@@ -18,12 +18,10 @@ class WalletCredited:
 
 
 @dataclass(frozen=True, slots=True)
-class WalletDebited:
-    """Money has left a user's wallet by other ways than spending: a refund to the card, a dispute."""
+class WalletChanged:
+    """A wallet has changed in another way than by money paid in: its owner may want to see it."""
 
     user_id: str
-    amount_minor: int
-    currency: str
 
 
 @dataclass(frozen=True, slots=True)

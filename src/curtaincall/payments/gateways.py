@@ -46,4 +46,7 @@ class Gateways:
                 return await question(self.named(name))
         except (GatewayUnavailable, GatewayUnknown, TimeoutError) as error:
             log.warning("gateway_silent", extra={"gateway": name, "error": type(error).__name__})
-            return Pending()
+        except Exception:
+            # Whatever broke, it was no answer; the question is asked again, less and less often.
+            log.exception("gateway_broken", extra={"gateway": name})
+        return Pending()

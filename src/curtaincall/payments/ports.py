@@ -22,6 +22,8 @@ class Capabilities:
     """Some charges send the holder to a page of the gateway or of the bank first."""
     setup_intents: bool
     """Cards are entered into the gateway's own form in the browser, which needs a secret of ours."""
+    publishable_key: str | None = None
+    """What that form is opened with, if it needs a key that everybody may see."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.ledger.model import Purpose, creator_payable, creator_pending, creator_receivable, wallet
 from curtaincall.ledger.service import Ledger
-from curtaincall.payments import store
+from curtaincall.payments import payout_store, store
 from curtaincall.payments.cards import CardPayments
 from curtaincall.payments.errors import (
     CardNumberRefused,
@@ -81,6 +81,7 @@ class WalletService:
                 pending_minor=pending.balance_minor,
                 payable_minor=payable.balance_minor,
                 owed_minor=-owed.balance_minor,
+                in_transit_minor=payout_store.in_transit_minor(tx, creator_id),
             )
 
         return await self._executor.read(query)

@@ -219,7 +219,8 @@ def insert_payment(tx: Connection, intent: Intent, gateway: str) -> bool:
         next_question_at_ms=intent.next_question_at_ms,
         questions=0,
     )
-    return tx.execute(statement.on_conflict_do_nothing(index_elements=["user_id", "key"])).rowcount == 1
+    statement = statement.on_conflict_do_nothing(index_elements=["user_id", "key"])
+    return tx.execute(statement.returning(card_payments.c.payment_id)).first() is not None
 
 
 def payment_by_key(tx: Connection, user_id: str, key: str) -> PaymentRecord | None:

@@ -6,13 +6,6 @@ from curtaincall.purchases.model import Tip
 
 
 @dataclass(frozen=True, slots=True)
-class WalletChanged:
-    """Money has left a user's wallet for a purchase, or come back from one."""
-
-    user_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Tipped:
     """A tip was given."""
 

@@ -18,11 +18,11 @@ from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.ledger.model import Purpose
 from curtaincall.ledger.service import Ledger
-from curtaincall.payments.events import DisputeChanged, RefundMade
+from curtaincall.payments.events import DisputeChanged, RefundMade, WalletChanged
 from curtaincall.payments.ports import DisputeState
 from curtaincall.purchases import store
 from curtaincall.purchases.errors import AlreadyYours, NotForSale
-from curtaincall.purchases.events import TipReversed, WalletChanged
+from curtaincall.purchases.events import TipReversed
 from curtaincall.purchases.model import PurchaseRules, Tip
 from curtaincall.storage.executor import WriteExecutor
 

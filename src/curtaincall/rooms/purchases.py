@@ -20,11 +20,11 @@ from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.ledger.model import Purpose
-from curtaincall.payments.events import DisputeChanged
+from curtaincall.payments.events import DisputeChanged, WalletChanged
 from curtaincall.payments.ports import DisputeState
 from curtaincall.purchases import store as purchases_store
 from curtaincall.purchases.errors import AlreadyYours, NotForSale, TipRecipientInvalid
-from curtaincall.purchases.events import Tipped, TipReversed, WalletChanged
+from curtaincall.purchases.events import Tipped, TipReversed
 from curtaincall.purchases.model import NewTip, Tip, check_tip
 from curtaincall.purchases.service import PurchasesService
 from curtaincall.purchases.till import PotClosing, RoomSale, Till, TipGiven

@@ -16,7 +16,7 @@ from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.media.ports import Grant, MediaEngine, OpenLease, OpenSeat
-from curtaincall.purchases.events import WalletChanged
+from curtaincall.payments.events import WalletChanged
 from curtaincall.purchases.till import PotClosing, Till
 from curtaincall.rooms import store
 from curtaincall.rooms.errors import (

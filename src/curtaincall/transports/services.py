@@ -14,6 +14,12 @@ from curtaincall.kernel.ids import IdFactory
 from curtaincall.media.ports import MediaEngine
 from curtaincall.observability.metrics import Metrics
 from curtaincall.payments.cards import CardPayments
+from curtaincall.payments.disputes import Disputes
+from curtaincall.payments.gateways import Gateways
+from curtaincall.payments.inbox import WebhookInbox
+from curtaincall.payments.payouts import Payouts
+from curtaincall.payments.recharge import AutoRecharge
+from curtaincall.payments.refunds import Refunds
 from curtaincall.payments.service import WalletService
 from curtaincall.purchases.service import PurchasesService
 from curtaincall.rooms.calls import PrivateCalls
@@ -40,7 +46,13 @@ class Services:
     tokens: Tokens
     accounts: AccountsService
     blocks: Blocks
+    gateways: Gateways
     cards: CardPayments
+    refunds: Refunds
+    disputes: Disputes
+    payouts: Payouts
+    recharge: AutoRecharge
+    webhooks: WebhookInbox
     wallet: WalletService
     statements: Statements
     charging: ChargingService

@@ -15,7 +15,15 @@ from curtaincall.accounts import store as accounts_store  # noqa: F401 - declare
 from curtaincall.backoffice import audit  # noqa: F401 - declares tables
 from curtaincall.charging import credit_store, rates, store  # noqa: F401 - declares tables
 from curtaincall.ledger import store as ledger_store  # noqa: F401 - declares tables
-from curtaincall.payments import sandbox  # noqa: F401 - declares tables
+from curtaincall.payments import (  # noqa: F401 - declares tables
+    dispute_store,
+    inbox,
+    payout_store,
+    recharge,
+    refund_store,
+    sandbox,
+    takeback,
+)
 from curtaincall.payments import store as payments_store  # noqa: F401 - declares tables
 from curtaincall.storage import idempotency  # noqa: F401 - declares tables
 from curtaincall.storage.database import Database, alembic_config, migrate, open_database

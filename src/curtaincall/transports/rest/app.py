@@ -14,6 +14,7 @@ from curtaincall.transports.rest import (
     creator,
     models,
     operations,
+    payouts,
     problems,
     purchases,
     rooms,
@@ -21,6 +22,7 @@ from curtaincall.transports.rest import (
     safety,
     wallet,
     web,
+    webhooks,
 )
 from curtaincall.transports.rest.identity import Identity
 from curtaincall.transports.rest.middleware import Surroundings
@@ -42,7 +44,7 @@ def create_app(services: Services, endpoints: Endpoints, web_root: Path) -> ASGI
     app.router.routes.append(WebSocketRoute("/api/rtc/signaling", endpoints.signaling))
     app.router.routes.append(WebSocketRoute("/api/events", endpoints.events))
     # The termination comes first: nothing is matched before it.
-    for module in (rtc, auth, models, rooms, purchases, calls, wallet, creator, safety, admin):
+    for module in (rtc, auth, models, rooms, purchases, calls, wallet, creator, payouts, webhooks, safety, admin):
         app.include_router(module.router(services, identity))
     app.include_router(operations.router(services))
     app.include_router(web.router(web_root))

@@ -52,6 +52,9 @@ class EarningsBody(Body):
     currency: str
     pending_minor: int
     payable_minor: int
+    owed_minor: int
+    """What the creator owes the house: disputed earnings that had been paid out."""
+    in_transit_minor: int
 
 
 def router(services: Services, identity: Identity) -> APIRouter:
@@ -85,7 +88,11 @@ def router(services: Services, identity: Identity) -> APIRouter:
     async def earnings(creator: Creator) -> EarningsBody:
         earned = await services.wallet.earnings(creator.user_id)
         return EarningsBody(
-            currency=earned.currency, pending_minor=earned.pending_minor, payable_minor=earned.payable_minor
+            currency=earned.currency,
+            pending_minor=earned.pending_minor,
+            payable_minor=earned.payable_minor,
+            owed_minor=earned.owed_minor,
+            in_transit_minor=earned.in_transit_minor,
         )
 
     @routes.get("/earnings/daily")

@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Annotated
+from urllib.parse import urljoin
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -9,7 +10,8 @@ from pydantic import Field
 
 from curtaincall.accounts.model import UserPrincipal
 from curtaincall.kernel.clock import rfc3339
-from curtaincall.payments.model import PaymentMethod
+from curtaincall.payments.model import PaymentMethod, TopUp
+from curtaincall.payments.recharge import DEFAULT_PER_DAY, MAX_PER_DAY, RechargeRules
 from curtaincall.statements.model import Line
 from curtaincall.transports.rest import csv
 from curtaincall.transports.rest.identity import Identity
@@ -49,6 +51,40 @@ class PaymentMethodBody(Body):
     last4: str
 
 
+class NewSetupBody(Body):
+    gateway: Annotated[str, Field(max_length=32)]
+
+
+class SetupBody(Body):
+    """What the gateway's form in the browser needs; the token it makes is what `payment-methods` takes."""
+
+    gateway: str
+    client_secret: str
+    publishable_key: str
+
+
+class GatewayBody(Body):
+    """`cardEntry`: `sandbox_tokens` (named test cards) or `payment_element` (the gateway's own form)."""
+
+    gateway: str
+    card_entry: str
+    publishable_key: str | None = None
+
+
+class NewAutoRechargeBody(Body):
+    enabled: bool
+    payment_method_id: Id | None = None
+    amount_minor: AmountMinor | None = None
+    max_per_day: Annotated[int, Field(ge=1, le=MAX_PER_DAY, strict=True)] = DEFAULT_PER_DAY
+
+
+class AutoRechargeBody(Body):
+    enabled: bool
+    payment_method_id: str | None = None
+    amount_minor: int | None = None
+    max_per_day: int
+
+
 class NewTopUpBody(Body):
     amount_minor: AmountMinor
     currency: Currency
@@ -59,6 +95,8 @@ class TopUpBody(Body):
     top_up_id: str
     status: str
     decline_code: str | None = None
+    redirect_url: str | None = None
+    """Where the card's holder confirms, while the status is `requires_action`."""
 
 
 def router(services: Services, identity: Identity) -> APIRouter:
@@ -105,10 +143,15 @@ def router(services: Services, identity: Identity) -> APIRouter:
 
         async def work(key: str) -> TopUpBody:
             made = await wallet.top_up(user.user_id, body.amount_minor, body.currency, body.payment_method_id, key)
-            return TopUpBody(top_up_id=made.top_up_id, status=made.status.value, decline_code=made.decline_code)
+            return _top_up(made, request)
 
         return await keyed(services.idempotency, request, user.user_id, 201, work)
 
+    @routes.get("/top-ups/{top_up_id}")
+    async def top_up_status(top_up_id: Id, user: User, request: Request) -> TopUpBody:
+        return _top_up(await wallet.top_up_status(user.user_id, top_up_id), request)
+
+    _cards(routes, services, identity)
     return routes
 
 
@@ -121,6 +164,63 @@ def transaction_body(line: Line) -> TransactionBody:
         currency=line.currency,
         created_at=rfc3339(line.created_at_ms),
         ref=line.ref,
+    )
+
+
+def _cards(routes: APIRouter, services: Services, identity: Identity) -> None:
+    """Where cards are entered, forgotten, and charged by themselves."""
+    User = Annotated[UserPrincipal, Depends(identity.user)]
+    wallet, recharge = services.wallet, services.recharge
+
+    @routes.get("/gateways")
+    async def gateways(user: User) -> Items[GatewayBody]:
+        entries = {True: "payment_element", False: "sandbox_tokens"}
+        items = [
+            GatewayBody(
+                gateway=gateway.name,
+                card_entry=entries[gateway.capabilities.setup_intents],
+                publishable_key=gateway.capabilities.publishable_key,
+            )
+            for gateway in wallet.gateways()
+        ]
+        return Items[GatewayBody](items=items)
+
+    @routes.post("/payment-methods/setup", status_code=201)
+    async def begin_setup(body: NewSetupBody, user: User) -> SetupBody:
+        setup = await wallet.begin_setup(user.user_id, body.gateway)
+        return SetupBody(gateway=body.gateway, client_secret=setup.client_secret, publishable_key=setup.publishable_key)
+
+    @routes.delete("/payment-methods/{payment_method_id}", status_code=204)
+    async def remove_payment_method(payment_method_id: Id, user: User) -> None:
+        await wallet.remove_payment_method(user.user_id, payment_method_id)
+
+    @routes.get("/auto-recharge")
+    async def auto_recharge(user: User) -> AutoRechargeBody:
+        return _recharge(await recharge.rules(user.user_id))
+
+    @routes.put("/auto-recharge")
+    async def set_auto_recharge(body: NewAutoRechargeBody, user: User) -> AutoRechargeBody:
+        """Allow off-session charges before the wallet runs dry in a call: at most so many a day."""
+        rules = RechargeRules(body.enabled, body.payment_method_id, body.amount_minor, body.max_per_day)
+        return _recharge(await recharge.set_rules(user.user_id, rules))
+
+
+def _top_up(top_up: TopUp, request: Request) -> TopUpBody:
+    url = top_up.redirect_url
+    return TopUpBody(
+        top_up_id=top_up.top_up_id,
+        status=top_up.status.value,
+        decline_code=top_up.decline_code,
+        redirect_url=None if url is None else urljoin(str(request.base_url), url),
+    )
+
+
+def _recharge(rules: RechargeRules) -> AutoRechargeBody:
+    return AutoRechargeBody(
+        enabled=rules.enabled,
+        payment_method_id=rules.payment_method_id,
+        amount_minor=rules.amount_minor,
+        max_per_day=rules.max_per_day,
     )
 
 

@@ -8,8 +8,8 @@ from curtaincall.charging.events import LowBalance, SessionChanged, SessionEndin
 from curtaincall.charging.model import OVER
 from curtaincall.charging.views import SessionView
 from curtaincall.media.ports import TracksChanged
-from curtaincall.payments.events import WalletCredited, WalletDebited
-from curtaincall.purchases.events import Tipped, WalletChanged
+from curtaincall.payments.events import WalletChanged, WalletCredited
+from curtaincall.purchases.events import Tipped
 from curtaincall.rooms.calls import CallRequested
 from curtaincall.rooms.events import ParticipantJoined, ParticipantLeft, PresenceChanged, Scored
 from curtaincall.transports.services import Services
@@ -46,7 +46,6 @@ class News:
         bus.subscribe(SessionSettled, self._session_settled)
         bus.subscribe(LowBalance, self._low_balance)
         bus.subscribe(WalletCredited, self._wallet_changed)
-        bus.subscribe(WalletDebited, self._wallet_changed)
         bus.subscribe(WalletChanged, self._wallet_changed)
         bus.subscribe(Tipped, self._tipped)
         bus.subscribe(Scored, self._scored)
@@ -133,7 +132,7 @@ class News:
         if payer is not None:
             payer.send({"type": "LOW_BALANCE", "secondsLeft": event.seconds_left, "topUpUrl": TOP_UP_URL})
 
-    async def _wallet_changed(self, event: WalletCredited | WalletDebited | WalletChanged) -> None:
+    async def _wallet_changed(self, event: WalletCredited | WalletChanged) -> None:
         await self._tell_wallet(event.user_id)
 
     async def _tell_wallet(self, user_id: str) -> None:
