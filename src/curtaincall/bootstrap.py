@@ -66,11 +66,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What tests may put in the place of the real thing."""
+    """What tests and the simulation may put in the place of the real thing."""
 
     clock: Clock = field(default_factory=SystemClock)
     ids: IdFactory | None = None
     media: Callable[[Settings], MediaEngine] | None = None
+    executor: Callable[[Database], WriteExecutor] = WriteExecutor
     web_root: Path = field(default_factory=web.folder)
 
 
@@ -170,7 +171,7 @@ def _database(settings: Settings) -> Database:
 def _services(settings: Settings, overrides: Overrides, database: Database, clock: Clock, ids: IdFactory) -> Services:
     bus = EventBus()
     metrics = Metrics()
-    executor = WriteExecutor(database)
+    executor = overrides.executor(database)
     media = (overrides.media or _embedded_engine)(settings)
     ledger = Ledger(clock, ids)
     gateways = Gateways(_gateways(settings, executor, clock, ids))

@@ -1,8 +1,9 @@
-"""The command line: `curtaincall serve · token · admin · migrate · ledger verify · doctor`.
+"""The command line: `curtaincall serve · token · admin · migrate · ledger verify · simulate · doctor`.
 
 What a command needs is imported by the command: `token` is asked for by scripts, and should not load a web server.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -99,6 +100,21 @@ def verify(data_dir: DataDir = None, config: ConfigFile = None) -> None:
         f"{'the books balance' if not problems else f'{len(problems)} problems'}"
     )
     raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def simulate(
+    days: Annotated[int, typer.Option(min=1, max=366)] = 30,
+    creators: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    fans: Annotated[int, typer.Option(min=1, max=100_000)] = 2_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same books.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder for the database, the report and the chart.")] = None,
+) -> None:
+    """Simulate a platform at virtual time on the sandbox gateway; exits with 1 if the books do not balance."""
+    from curtaincall.cli.simulate import run
+    from curtaincall.simulation.crowd import Size
+
+    run(Size(days, creators, fans), seed, out)
 
 
 @app.command()
