@@ -15,9 +15,15 @@ from curtaincall.accounts.passwords import Passwords
 from curtaincall.accounts.service import AccountRules, AccountsService
 from curtaincall.accounts.tokens import Tokens, signing_key
 from curtaincall.backoffice.service import Backoffice
+from curtaincall.charging.credit import CreditBooks
+from curtaincall.charging.credit_control import CreditControl
 from curtaincall.charging.model import ChargingSettings, QuotaRules
+from curtaincall.charging.payment_status import PaymentStatuses, SessionOfRoom
 from curtaincall.charging.service import ChargingService
+from curtaincall.enforcement.failures import PaymentFailures
 from curtaincall.enforcement.leases import LeaseKeeper
+from curtaincall.enforcement.monetization import PaymentWatch, WatchRules
+from curtaincall.enforcement.monetization_grpc import GrpcPaymentSource
 from curtaincall.enforcement.service import PaymentEnforcementService
 from curtaincall.kernel.clock import Clock, SystemClock
 from curtaincall.kernel.events import EventBus
@@ -51,6 +57,8 @@ from curtaincall.storage.database import Database, migrate, open_database
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.idempotency import IdempotencyStore
 from curtaincall.transports.authentication import Authenticator
+from curtaincall.transports.grpc.monetization import Monetization
+from curtaincall.transports.grpc.server import MonetizationServer, PortUnavailable
 from curtaincall.transports.limits import RateLimits
 from curtaincall.transports.rest import web
 from curtaincall.transports.rest.app import create_app
@@ -86,6 +94,16 @@ class App:
         self._claim = self._database.claim()
         migrate(self._database)
         self.services = _services(settings, overrides, self._database, clock, ids)
+        self._money = MoneySide(
+            settings,
+            self.services.executor,
+            self.services.bus,
+            clock,
+            ids,
+            self.services.tokens,
+            session_of_room=self.services.charging.session_in_room,
+            enforcement=self.services.enforcement,
+        )
         self._pump = MediaEventPump(self.services.media, self.services.bus)
         self._pumping: asyncio.Task[None] | None = None
         self._leases = LeaseKeeper(
@@ -109,8 +127,20 @@ class App:
         self._endpoints = Endpoints(self.services, hub)
         self.asgi: ASGIApp = create_app(self.services, self._endpoints, overrides.web_root)
 
+    @property
+    def grpc_address(self) -> str | None:
+        """Where the Monetization Service listens, once started; None if its port was taken and nobody asked for it."""
+        return self._money.server.address if self._money.server.port else None
+
     async def start(self) -> None:
-        """Settle what a crash left open, then take up work."""
+        """Settle what a crash left open, then take up work. Raises PortUnavailable."""
+        try:
+            self._money.server.bind()
+        except PortUnavailable:
+            if "port" in self.settings.grpc.model_fields_set:
+                raise
+            # The usual port, which nobody chose: a second server on this machine works without it, and says so.
+            log.warning("grpc_port_taken", extra={"port": self.settings.grpc.port})
         services = self.services
         await self._payments.start()
         await services.charging.start()
@@ -118,6 +148,9 @@ class App:
         await services.rooms.start()
         self._pumping = asyncio.create_task(self._media_events(), name="media-events")
         self._leases.start()
+        if services.payment_watch is not None:
+            services.payment_watch.start()
+        await self._money.start()
         log.info("started", extra={"demo": self.settings.demo})
 
     async def _media_events(self) -> None:
@@ -133,6 +166,7 @@ class App:
 
         Bounded by `server.shutdown_timeout_s`.
         """
+        await self._money.server.begin_to_stop()
         try:
             async with asyncio.timeout(self.settings.server.shutdown_timeout_s):
                 await self.services.charging.stop()
@@ -144,6 +178,9 @@ class App:
 
     async def stop(self) -> None:
         """Close everything. Calls have been ended by `end_calls`."""
+        await self._money.stop()
+        if self.services.payment_watch is not None:
+            await self.services.payment_watch.stop()
         await self._leases.stop()
         await self._payments.stop()
         if self._pumping is not None:
@@ -155,6 +192,88 @@ class App:
         self._claim.release()
         self._database.close()
         log.info("stopped")
+
+
+class MoneySide:
+    """The Monetization Service and what stands behind it: within the app, or alone."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        executor: WriteExecutor,
+        bus: EventBus,
+        clock: Clock,
+        ids: IdFactory,
+        tokens: Tokens,
+        *,
+        session_of_room: SessionOfRoom,
+        enforcement: PaymentEnforcementService | None,
+    ) -> None:
+        figures = settings.grpc
+        books = CreditBooks(Ledger(clock, ids), charging_settings(settings), figures.validity_s * 1_000)
+        self._credit = CreditControl(executor, books, clock, bus)
+        self._statuses = PaymentStatuses(executor, bus, clock, session_of_room, figures.max_streams)
+        failures = PaymentFailures(self._credit, enforcement)
+        self.server = MonetizationServer(Monetization(self._statuses, self._credit, failures), tokens, figures)
+
+    async def start(self) -> None:
+        """Settle who fell silent, from now on, and serve if `server` is bound."""
+        self._credit.start()
+        await self.server.start()
+
+    async def stop(self) -> None:
+        self._statuses.close()
+        await self.server.stop()
+        await self._credit.stop()
+
+
+class MonetizationApp:
+    """`curtaincall monetization`: the money side without rooms, media and pages, in a process of its own.
+
+    On SQLite it is the one server on its data folder. On PostgreSQL it works beside `serve`, on the same rows: it
+    settles nothing but what it was told over gRPC.
+    """
+
+    def __init__(self, settings: Settings, overrides: Overrides) -> None:
+        clock = overrides.clock
+        ids = overrides.ids or (lambda: uuid7(clock.now_ms()))
+        self._database = _database(settings)
+        self._claim = None if settings.database.url.get_secret_value() else self._database.claim()
+        migrate(self._database)
+        self._executor = WriteExecutor(self._database)
+        tokens = Tokens(signing_key(settings.data_dir), clock, ids)
+        self._money = MoneySide(
+            settings,
+            self._executor,
+            EventBus(),
+            clock,
+            ids,
+            tokens,
+            session_of_room=lambda _room_id: None,
+            enforcement=None,
+        )
+
+    @property
+    def address(self) -> str:
+        return self._money.server.address
+
+    async def start(self) -> None:
+        """Raises PortUnavailable."""
+        self._money.server.bind()
+        await self._money.start()
+
+    async def stop(self) -> None:
+        await self._money.stop()
+        await self._executor.close()
+        if self._claim is not None:
+            self._claim.release()
+        self._database.close()
+        log.info("stopped")
+
+
+def build_monetization(settings: Settings, overrides: Overrides | None = None) -> MonetizationApp:
+    """Put the money side together. Raises DataInUse."""
+    return MonetizationApp(settings, overrides or Overrides())
 
 
 def build(settings: Settings, overrides: Overrides | None = None) -> App:
@@ -192,6 +311,7 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
     till = Till(ledger, purchase_rules)
     statements = Statements(executor, clock, settings.currency)
     rooms = RoomsService(executor, media, charging, bus, clock, ids, _room_rules(settings), till)
+    enforcement = PaymentEnforcementService(rooms, charging, bus, metrics)
     return Services(
         settings=settings,
         clock=clock,
@@ -218,12 +338,23 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         purchases=purchases,
         room_purchases=RoomPurchases(executor, rooms, purchases, till, bus, clock, ids),
         presence=Presence(bus),
-        enforcement=PaymentEnforcementService(rooms, charging, bus, metrics),
         backoffice=Backoffice(executor, ledger, accounts, statements, bus, clock, ids, settings.currency),
+        enforcement=enforcement,
+        payment_watch=_payment_watch(settings, rooms, enforcement, bus, clock),
         metrics=metrics,
         limits=RateLimits(settings.limits),
         authenticator=Authenticator(accounts, settings.server.origins),
     )
+
+
+def _payment_watch(
+    settings: Settings, rooms: RoomsService, enforcement: PaymentEnforcementService, bus: EventBus, clock: Clock
+) -> PaymentWatch | None:
+    figures = settings.monetization
+    if not figures.address:
+        return None
+    rules = WatchRules(validity_us=figures.validity_s * 1_000_000, poll_every_us=figures.poll_every_s * 1_000_000)
+    return PaymentWatch(GrpcPaymentSource(figures), rooms, enforcement, bus, clock, rules)
 
 
 def _account_rules(settings: Settings) -> AccountRules:

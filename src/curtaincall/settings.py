@@ -9,10 +9,10 @@ import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from limits import parse
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 ENV_PREFIX: Final = "CURTAINCALL_"
@@ -199,7 +199,55 @@ class PaymentsSettings(_Branch):
 
 
 class GrpcSettings(_Branch):
+    """The Monetization Service that we serve."""
+
+    host: str = "127.0.0.1"
     port: Port = 50_054
+    """0 asks the system for a free port (tests)."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    client_ca: Path | None = None
+    """Certificate authorities of clients: with it, every client shows a certificate, whose common name is its name."""
+    validity_s: int = Field(default=60, ge=5, le=3_600)
+    """A credit session that says nothing for so long is settled at the units it last reported."""
+    max_streams: int = Field(default=2_000, ge=1, le=100_000)
+    """Seats watched at a time (WatchPaymentStatus)."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key come together")
+        if self.client_ca is not None and self.tls_cert is None:
+            raise ValueError("client_ca needs tls_cert and tls_key")
+        return self
+
+
+class MonetizationSettings(_Branch):
+    """Somebody else's Monetization Service, asked beside our own ledger whether a call is paid for. Off by default."""
+
+    address: Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$|^$")] = ""
+    """`host:port`. Once it is set, nobody joins a paid call without its word, and its silence ends calls."""
+    token: SecretStr = SecretStr("")
+    """Sent as `authorization: Bearer`."""
+    tls: bool = False
+    """Speak TLS, trusting the system's certificate authorities or `tls_ca`."""
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    """Our own certificate, where the server wants one."""
+    validity_s: int = Field(default=30, ge=2, le=300)
+    """How long its last good word holds: after that much silence the call is cut."""
+    poll_every_s: int = Field(default=10, ge=1, le=30)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key come together")
+        if (self.tls_ca or self.tls_cert) and not self.tls:
+            raise ValueError("tls_ca and tls_cert need tls")
+        if self.poll_every_s >= self.validity_s:
+            raise ValueError("poll_every_s has to be below validity_s, or every call is cut between two polls")
+        return self
 
 
 class PackagerSettings(_Branch):
@@ -226,6 +274,7 @@ class Settings(BaseSettings):
     charging: ChargingSettings = ChargingSettings()
     payments: PaymentsSettings = PaymentsSettings()
     grpc: GrpcSettings = GrpcSettings()
+    monetization: MonetizationSettings = MonetizationSettings()
     packager: PackagerSettings = PackagerSettings()
 
     @classmethod

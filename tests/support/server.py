@@ -16,15 +16,18 @@ from support.people import People
 from support.processes import send_signal
 
 LISTENING = re.compile(r"listening (https?://\S+)")
+GRPC_LISTENING = re.compile(r"listening grpcs?://(\S+)")
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 20
 LOG_LINES_KEPT = 20_000
+NOWHERE = "http://nowhere.invalid"
 
 
 class Server:
     """`curtaincall serve`. Start it, talk to it through `people`, kill it, start it again on the same data.
 
-    `launcher` replaces `-m curtaincall`, for measurements that need a server in an unusual condition.
+    `launcher` replaces `-m curtaincall`, for measurements that need a server in an unusual condition. `subcommand` may
+    be another one that listens: `("monetization", "--port", "0")`, which has no `url`.
     """
 
     def __init__(
@@ -34,19 +37,23 @@ class Server:
         environment: dict[str, str] | None = None,
         launcher: Sequence[str] = ("-m", "curtaincall"),
         arguments: Sequence[str] = ("--demo",),
+        subcommand: Sequence[str] = ("serve", "--port", "0"),
     ) -> None:
         self.data_dir = data_dir
         self.log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self.url = ""
+        self.grpc_address = ""
         self._environment = {
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "CURTAINCALL_MEDIA__PORT": "0",
             "CURTAINCALL_MEDIA__PUBLIC_IP": "127.0.0.1",
+            "CURTAINCALL_GRPC__PORT": "0",
             **(environment or {}),
         }
         self._launcher = launcher
         self._arguments = arguments
+        self._subcommand = subcommand
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
@@ -76,7 +83,7 @@ class Server:
     async def start(self) -> None:
         """Start and wait until it listens. Raises RuntimeError with what it printed if it does not."""
         self._listening.clear()
-        command = [sys.executable, *self._launcher, "serve", "--port", "0", "--data-dir", str(self.data_dir)]
+        command = [sys.executable, *self._launcher, *self._subcommand, "--data-dir", str(self.data_dir)]
         self._process = await asyncio.create_subprocess_exec(
             *command,
             *self._arguments,
@@ -94,7 +101,7 @@ class Server:
         if not self._listening.is_set():
             await self.kill()
             raise RuntimeError("The server did not start. It said:\n" + "\n".join(list(self.log)[-50:]))
-        self._people = People(self.url, await self._service_token())
+        self._people = People(self.url or NOWHERE, await self._service_token())
 
     async def stop(self) -> int:
         """End it as an operator would (SIGTERM) and return its exit code."""
@@ -162,6 +169,10 @@ class Server:
         async for line in process.stdout:
             text = line.decode(errors="replace").rstrip()
             self.log.append(text)
+            if found := GRPC_LISTENING.search(text):
+                self.grpc_address = found.group(1)
+                if self._subcommand[0] != "serve":
+                    self._listening.set()
             if found := LISTENING.search(text):
                 self.url = found.group(1)
                 self._listening.set()

@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from curtaincall.accounts.standing import refuse_frozen
 from curtaincall.charging import credit_store, store
 from curtaincall.charging.credit_store import CreditSession, KeptAnswer
 from curtaincall.charging.errors import (
@@ -134,6 +135,14 @@ class FailSeat:
     now_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class SuspendUser:
+    """An account is frozen."""
+
+    user_id: str
+    now_ms: int
+
+
 def check_units(units_ms: int) -> None:
     """Raises UnitsInvalid for a count that no session can have."""
     if not 0 <= units_ms <= MAX_UNITS_MS:
@@ -152,7 +161,7 @@ class CreditBooks:
         """Do what is asked, once; the same request again gets the same answer.
 
         Raises SessionUnknown (also for a session that another service meters), SessionConflict, IdempotencyConflict,
-        RequestOutOfOrder, SessionOver, TooManySessions, RatesMissing.
+        RequestOutOfOrder, SessionOver, TooManySessions, RatesMissing, AccountFrozen.
         """
         body = request.body
         if isinstance(body, Authorize):
@@ -190,6 +199,15 @@ class CreditBooks:
                 closed.append(self._close(tx, session, EndReason.PAYMENT_FAILED, command.now_ms))
         return tuple(closed)
 
+    def suspend(self, tx: Connection, command: SuspendUser) -> tuple[StoredSession, ...]:
+        """Settle what is open of a user who may do nothing any more, at the units last reported."""
+        closed = []
+        for session_id in credit_store.open_of_user(tx, command.user_id):
+            session = credit_store.lock(tx, session_id)
+            if session is not None and session.is_open:
+                closed.append(self._close(tx, session, EndReason.ADMIN_TERMINATED, command.now_ms))
+        return tuple(closed)
+
     # ---- the three requests -----------------------------------------------------------------------------------------
 
     def _authorized(self, tx: Connection, request: CreditRequest, body: Authorize) -> CreditAnswer:
@@ -212,6 +230,7 @@ class CreditBooks:
         return self._done(tx, request, answer, is_open=answer.granted)
 
     def _authorize(self, tx: Connection, request: CreditRequest, body: Authorize) -> CreditAnswer:
+        refuse_frozen(tx, body.payer_id, body.payee_id)
         books = self._books(body.requested_ms)
         begin = RequestSession(request.session_id, body.room_id, body.payer_id, body.payee_id, request.now_ms)
         try:
@@ -225,6 +244,7 @@ class CreditBooks:
 
     def _update(self, tx: Connection, request: CreditRequest, body: Update) -> CreditAnswer:
         session = store.load(tx, request.session_id)
+        refuse_frozen(tx, session.payer_id, session.payee_id)
         used_ms = min(max(session.books.used_ms, body.used_ms), session.books.granted_ms)
         outcome: Booked | int | None = None
         if session.books.granted_ms - used_ms <= self._settings.quota.slice_ms:

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from curtaincall.accounts.events import AccountSuspended
 from curtaincall.charging import credit_store
 from curtaincall.charging.credit import (
     Authorize,
@@ -13,6 +14,7 @@ from curtaincall.charging.credit import (
     CreditBooks,
     CreditRequest,
     FailSeat,
+    SuspendUser,
     Terminate,
     Update,
 )
@@ -45,6 +47,7 @@ class CreditControl:
         self._clock = clock
         self._bus = bus
         self._sweeping: asyncio.Task[None] | None = None
+        bus.subscribe(AccountSuspended, self._on_suspended)
 
     def start(self) -> None:
         self._sweeping = asyncio.create_task(self._sweep_on(), name="credit-sweep")
@@ -78,6 +81,12 @@ class CreditControl:
             session = await self._executor.submit(self._books.close_silent, CloseSilent(session_id, now_ms))
             if session is not None:
                 await self._over(session)
+
+    async def _on_suspended(self, event: AccountSuspended) -> None:
+        for session in await self._executor.submit(
+            self._books.suspend, SuspendUser(event.user_id, self._clock.now_ms())
+        ):
+            await self._over(session)
 
     async def _over(self, session: StoredSession) -> None:
         log.info(

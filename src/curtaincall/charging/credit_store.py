@@ -90,8 +90,9 @@ def begin(tx: Connection, new: CreditSession) -> bool:
             is_open=new.is_open,
         )
         .on_conflict_do_nothing()
+        .returning(t.c.session_id)  # the number of inserted rows is not told by every driver
     )
-    return tx.execute(statement).rowcount == 1
+    return tx.execute(statement).first() is not None
 
 
 def lock(tx: Connection, session_id: str) -> CreditSession | None:
@@ -172,6 +173,13 @@ def of_seat(tx: Connection, room_id: str, user_id: str) -> tuple[str, ...]:
     t, credit = paid_sessions, credit_sessions
     query = select(t.c.session_id).join(credit, credit.c.session_id == t.c.session_id)
     return tuple(tx.execute(query.where(t.c.room_id == room_id, _seated(user_id)).order_by(t.c.seq)).scalars())
+
+
+def open_of_user(tx: Connection, user_id: str) -> tuple[str, ...]:
+    """The user's open sessions, on either side, in an order that is always the same."""
+    t, credit = paid_sessions, credit_sessions
+    query = select(t.c.session_id).join(credit, credit.c.session_id == t.c.session_id)
+    return tuple(tx.execute(query.where(credit.c.is_open, _seated(user_id)).order_by(t.c.seq)).scalars())
 
 
 def _seated(user_id: str) -> ColumnElement[bool]:

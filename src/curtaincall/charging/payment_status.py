@@ -9,6 +9,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from curtaincall.access import service as access
+from curtaincall.access.events import EntitlementGranted, EntitlementRevoked
+from curtaincall.access.model import Feature
 from curtaincall.charging import credit_store, store
 from curtaincall.charging.credit_control import CreditChanged
 from curtaincall.charging.errors import TooManyWatchers
@@ -67,10 +70,13 @@ class PaymentStatuses:
         self._session_of_room = session_of_room
         self._max_watchers = max_watchers
         self._watchers = 0
+        self._closed = False
         self._wakeups: dict[str, set[asyncio.Event]] = defaultdict(set)
         bus.subscribe(SessionChanged, self._on_session)
         bus.subscribe(SessionEnding, self._on_session)
         bus.subscribe(CreditChanged, self._on_credit)
+        bus.subscribe(EntitlementGranted, self._on_entitlement)
+        bus.subscribe(EntitlementRevoked, self._on_entitlement)
 
     async def of_seat(self, room_id: str, user_id: str) -> PaymentStatus:
         """The status of now; UNKNOWN if no payment for this seat is known."""
@@ -89,7 +95,7 @@ class PaymentStatuses:
         self._wakeups[room_id].add(changed)
         try:
             told: PaymentStatus | None = None
-            while told is None or not told.over:
+            while not self._closed and (told is None or not told.over):
                 changed.clear()
                 status = await self.of_seat(room_id, user_id)
                 if status != told:
@@ -103,11 +109,20 @@ class PaymentStatuses:
             if not self._wakeups[room_id]:
                 del self._wakeups[room_id]
 
+    def close(self) -> None:
+        """Let every watcher end: nothing more is told."""
+        self._closed = True
+        for room_id in tuple(self._wakeups):
+            self._wake(room_id)
+
     async def _on_session(self, event: SessionChanged | SessionEnding) -> None:
         self._wake(event.view.room_id)
 
     async def _on_credit(self, event: CreditChanged) -> None:
         self._wake(event.room_id)
+
+    async def _on_entitlement(self, event: EntitlementGranted | EntitlementRevoked) -> None:
+        self._wake(event.scope_id)  # a room, or nothing that anybody waits for
 
     def _wake(self, room_id: str) -> None:
         for changed in self._wakeups.get(room_id, ()):
@@ -125,7 +140,7 @@ async def _wait(changed: asyncio.Event) -> None:
 def _read(tx: Connection, room_id: str, user_id: str, now_ms: int) -> PaymentStatus:
     session_id = credit_store.newest_of_seat(tx, room_id, user_id)
     if session_id is None:
-        return PaymentStatus(room_id, user_id, PaymentState.UNKNOWN)
+        return _by_entitlement(tx, room_id, user_id, now_ms)
     view = store.load(tx, session_id).view
     credit = credit_store.find(tx, session_id)
     if credit is None or not credit.is_open:
@@ -133,6 +148,14 @@ def _read(tx: Connection, room_id: str, user_id: str, now_ms: int) -> PaymentSta
     if credit.valid_until_ms <= now_ms:
         return _of_session(view, user_id, None, lapsed=True)
     return _of_session(view, user_id, credit.updated_at_ms + view.granted_ms - view.used_ms)
+
+
+def _by_entitlement(tx: Connection, room_id: str, user_id: str, now_ms: int) -> PaymentStatus:
+    """Seats that are paid for by a ticket: the entry into a battle room."""
+    entry = access.may(tx, user_id, Feature.BATTLE_ENTRY, room_id, now_ms)
+    if entry.allowed:
+        return PaymentStatus(room_id, user_id, PaymentState.PAID, paid_until_ms=entry.until_ms)
+    return PaymentStatus(room_id, user_id, PaymentState.UNKNOWN)
 
 
 def _of_session(view: SessionView, user_id: str, paid_until_ms: int | None, *, lapsed: bool = False) -> PaymentStatus:

@@ -1,4 +1,4 @@
-"""The command line: `curtaincall serve · token · admin · migrate · ledger verify · simulate · doctor`.
+"""The command line: `curtaincall serve · monetization · token · admin · migrate · ledger verify · simulate · doctor`.
 
 What a command needs is imported by the command: `token` is asked for by scripts, and should not load a web server.
 """
@@ -47,6 +47,19 @@ def serve(
 
     server = {"host": host, "port": port, "https": https or None}
     run(settings_of(config, data_dir, demo=demo or None, server=server))
+
+
+@app.command()
+def monetization(
+    port: Annotated[int | None, typer.Option(help="gRPC port; 0 for any free one.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Run the Monetization Service alone: gRPC, without rooms, media and pages."""
+    from curtaincall.cli.monetization import run
+
+    run(settings_of(config, data_dir, grpc={"host": host, "port": port}))
 
 
 @app.command()

@@ -36,6 +36,8 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _ports(settings: Settings) -> Iterator[Finding]:
     yield _port("HTTP", settings.server.host, settings.server.port, (("TCP", socket.SOCK_STREAM),))
+    if settings.grpc.port:
+        yield _port("gRPC", settings.grpc.host, settings.grpc.port, (("TCP", socket.SOCK_STREAM),))
     for shard in range(settings.media.shards if settings.media.port else 0):
         yield _port("media", settings.media.bind_ip or settings.server.host, settings.media.port + shard, SOCKET_KINDS)
 

@@ -15,8 +15,9 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file w
 def settings_of(config: Path | None, data_dir: Path | None, **overrides: Any) -> Settings:
     """The settings, with what the command line said on top. Exits with 2 and a sentence if they cannot be."""
     given = {"data_dir": data_dir, **overrides}
-    if isinstance(given.get("server"), dict):
-        given["server"] = {name: value for name, value in given["server"].items() if value is not None}
+    for branch in ("server", "grpc"):
+        if isinstance(given.get(branch), dict):
+            given[branch] = {name: value for name, value in given[branch].items() if value is not None}
     try:
         return load(config, **{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:

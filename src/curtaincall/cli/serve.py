@@ -19,6 +19,7 @@ from curtaincall.cli.seed import seed
 from curtaincall.observability import logs
 from curtaincall.settings import Settings
 from curtaincall.storage.errors import DataInUse
+from curtaincall.transports.grpc.server import PortUnavailable
 from curtaincall.transports.rest.protocol import BoundedHeads
 from curtaincall.transports.ws.protocol import MAX_MESSAGE_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S, SignalingProtocol
 
@@ -53,7 +54,12 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         typer.echo(refusal.message, err=True)
         raise typer.Exit(1) from None
     withdraw(settings.data_dir)  # what one that was killed has left there
-    await app.start()
+    try:
+        await app.start()
+    except PortUnavailable as refusal:
+        await app.stop()
+        typer.echo(refusal.message, err=True)
+        raise typer.Exit(1) from None
     if settings.demo:
         for line in await seed(app.services):
             typer.echo(line)
@@ -84,6 +90,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         announce(self._app.settings.data_dir, self._addresses[0])
+        if self._app.grpc_address is not None:
+            typer.echo(f"listening {self._app.grpc_address}")
         for address in self._addresses:
             typer.echo(f"listening {address}")
 

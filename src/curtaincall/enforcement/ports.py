@@ -1,7 +1,9 @@
-"""What enforcement needs of a connection to a person, whatever carries it."""
+"""What enforcement needs: a connection to a person, whatever carries it, and a word on whether a seat is paid for."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
+
+from curtaincall.charging.payment_status import PaymentStatus
 
 
 class Connection(Protocol):
@@ -13,4 +15,20 @@ class Connection(Protocol):
 
     def terminate(self, reason: str, redirect_url: str | None) -> None:
         """Queue TERMINATE_CALL; the line is closed a little later. Only the first call counts."""
+        ...
+
+
+class PaymentSource(Protocol):
+    """Somebody else's word on whether a seat is paid for. Every method raises MonetizationUnavailable."""
+
+    async def status(self, room_id: str, user_id: str) -> PaymentStatus:
+        """Ask now. Answers or raises within a few seconds."""
+        ...
+
+    def watch(self, room_id: str, user_id: str) -> AsyncGenerator[PaymentStatus, None]:
+        """The status of now, then each change; ends when the other side has nothing more to say."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connection. Idempotent."""
         ...

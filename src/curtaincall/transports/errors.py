@@ -170,6 +170,8 @@ TABLE: Final[dict[str, Meaning]] = {
     "seat_unknown": Meaning(410, ENDED),
     "shutting_down": Meaning(503, RESTARTING),
     "storage_closed": Meaning(503, TRY_LATER),
+    "port_unavailable": Meaning(500, BROKEN),
+    "monetization_unavailable": Meaning(503, TRY_LATER),
     "data_in_use": Meaning(500, BROKEN),
     "storage_unavailable": Meaning(503, TRY_LATER),
     "storage_error": Meaning(500, BROKEN),

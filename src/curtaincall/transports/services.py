@@ -7,6 +7,7 @@ from curtaincall.accounts.service import AccountsService
 from curtaincall.accounts.tokens import Tokens
 from curtaincall.backoffice.service import Backoffice
 from curtaincall.charging.service import ChargingService
+from curtaincall.enforcement.monetization import PaymentWatch
 from curtaincall.enforcement.service import PaymentEnforcementService
 from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
@@ -63,6 +64,8 @@ class Services:
     presence: Presence
     enforcement: PaymentEnforcementService
     backoffice: Backoffice
+    payment_watch: PaymentWatch | None
+    """None unless `monetization.address` names somebody to ask."""
     metrics: Metrics
     limits: RateLimits
     authenticator: Authenticator

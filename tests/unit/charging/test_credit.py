@@ -6,6 +6,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from curtaincall.accounts import standing
+from curtaincall.accounts.errors import AccountFrozen
+from curtaincall.accounts.events import AccountSuspended
+from curtaincall.accounts.store import users
 from curtaincall.charging.credit import (
     MAX_UNITS_MS,
     Authorize,
@@ -263,6 +267,30 @@ async def test_a_payment_that_fails_ends_the_session_at_once(elsewhere: Elsewher
     assert (await elsewhere.world.charging.receipt("credit")).charged_minor == 150
     with pytest.raises(SessionOver):
         await elsewhere.ask(2, Update(40_000, 0))
+
+
+async def test_a_frozen_account_gets_no_credit_and_loses_what_it_had(elsewhere: Elsewhere) -> None:
+    world = elsewhere.world
+    await world.pay_in(1_000)
+    await elsewhere.ask(0, BEGIN)
+    await elsewhere.ask(1, Update(30_000, 0))
+    await world.bus.publish(AccountSuspended(FAN))
+    assert (await world.session("credit")).end_reason is EndReason.ADMIN_TERMINATED
+    assert (await world.wallet()).balance_minor == 850
+    person = {
+        "user_id": STAR,
+        "email": "",
+        "display_name": "",
+        "role": "creator",
+        "birth_date": "",
+        "password_hash": "",
+    }
+    await world.executor.submit(
+        lambda tx, row: tx.execute(users.insert(), row) and None, {**person, "created_at_ms": 0}
+    )
+    await world.executor.submit(standing.freeze, standing.Freeze(STAR, "by a test", world.clock.now_ms()))
+    with pytest.raises(AccountFrozen):
+        await Elsewhere(world, session_id="another").ask(0, BEGIN)
 
 
 async def test_sessions_metered_elsewhere_outlive_a_crash_and_calls_do_not(elsewhere: Elsewhere) -> None:

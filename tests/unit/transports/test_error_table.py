@@ -4,12 +4,14 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 
+import grpc
 import pytest
 
 import curtaincall
 from curtaincall.kernel.errors import CurtaincallError
 from curtaincall.media.ports import MediaError
 from curtaincall.transports.errors import TABLE, RateLimited, TransportError, code_of, meaning, retry_after_ms
+from curtaincall.transports.grpc.status import OF_HTTP, status_of
 
 SPOKEN = {4400, 4401, 4402, 4403, 4408, 4409, 4410, 4429, 1011, 1012, 1013}
 
@@ -66,3 +68,14 @@ def test_a_refusal_that_passes_says_when_to_come_back() -> None:
     assert retry_after_ms(RateLimited("slow down", 1_500)) == 1_500
     assert retry_after_ms(TransportError("overloaded", "busy")) == 1_000
     assert retry_after_ms(TransportError("forbidden", "no")) is None
+
+
+def test_every_code_is_a_status_of_grpc_and_none_is_ok() -> None:
+    statuses = {code: status_of(code) for code in TABLE}
+    assert grpc.StatusCode.OK not in statuses.values()
+    assert {entry.status for entry in TABLE.values()} <= OF_HTTP.keys()
+    assert statuses["not_authenticated"] is grpc.StatusCode.UNAUTHENTICATED
+    assert statuses["payment_required"] is grpc.StatusCode.FAILED_PRECONDITION
+    assert statuses["session_unknown"] is grpc.StatusCode.NOT_FOUND
+    assert statuses["idempotency_conflict"] is grpc.StatusCode.ALREADY_EXISTS
+    assert statuses["too_many_watchers"] is grpc.StatusCode.RESOURCE_EXHAUSTED

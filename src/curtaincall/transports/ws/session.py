@@ -81,6 +81,8 @@ class SignalingSession:
         services.limits.join_by(message.user_id)
         if message.is_spectator:
             raise TransportError("spectators_unavailable", "This room has no stream for spectators.")
+        if services.payment_watch is not None:
+            await services.payment_watch.confirm(message.room_id, message.user_id)
         room, seat = await services.rooms.take_seat(message.room_id, message.user_id, display_name)
         self._room, self._seat = room, seat
         services.enforcement.register_connection(room.room_id, seat.user_id, self._connection)

@@ -1,0 +1,1 @@
+"""The Monetization Service over gRPC: decode, authorise, call a service, encode."""
