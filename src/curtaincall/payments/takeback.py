@@ -48,6 +48,8 @@ MAX_DEPTH: Final = 3
 VESSELS: Final = frozenset({AccountKind.WALLET, AccountKind.DEFERRED_SUBSCRIPTION, AccountKind.BATTLE_POT})
 CREATORS: Final = frozenset({AccountKind.CREATOR_PENDING, AccountKind.CREATOR_PAYABLE})
 
+HOUSE: Final = frozenset({AccountKind.PLATFORM_FEE, AccountKind.HOUSE_ADJUSTMENT})
+
 GONE: Final = frozenset({AccountKind.GATEWAY_CLEARING, AccountKind.DISPUTE_PENDING, AccountKind.WALLET})
 """Credits that nobody has who could give them back: refunds, disputes, and pots that were returned."""
 
@@ -84,7 +86,7 @@ class Plan:
         elif account.kind in CREATORS:
             self._take_from_creator(tx, account, amount_minor)
         else:
-            self._add(platform_fee(account.currency), amount_minor)
+            self._add(account if account.kind in HOUSE else platform_fee(account.currency), amount_minor)
 
     def reverse(self, tx: Connection, movement: Movement, amount_minor: int, depth: int = 0) -> None:
         """Plan to take back (a part of) what one row paid."""
