@@ -17,7 +17,7 @@ from curtaincall.accounts.tokens import Tokens, signing_key
 from curtaincall.backoffice.service import Backoffice
 from curtaincall.charging.credit import CreditBooks
 from curtaincall.charging.credit_control import CreditControl
-from curtaincall.charging.model import ChargingSettings, QuotaRules
+from curtaincall.charging.model import ChargingSettings, PaymentFailurePolicy, QuotaRules
 from curtaincall.charging.payment_status import PaymentStatuses, SessionOfRoom
 from curtaincall.charging.service import ChargingService
 from curtaincall.enforcement.failures import PaymentFailures
@@ -300,7 +300,8 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
     payouts = Payouts(
         executor, ledger, gateways, clock, ids, bus, settings.currency, settings.payments.release_after_days
     )
-    charging = ChargingService(executor, ledger, media, clock, bus, charging_settings(settings))
+    recharge = AutoRecharge(executor, cards, clock, settings.currency)
+    charging = ChargingService(executor, ledger, media, clock, bus, charging_settings(settings), recharge)
     tokens = Tokens(signing_key(settings.data_dir), clock, ids)
     accounts = AccountsService(
         executor, Passwords(settings.accounts.password_threads), tokens, clock, ids, _account_rules(settings)
@@ -310,6 +311,7 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
     purchases = PurchasesService(executor, ledger, clock, ids, bus, purchase_rules)
     till = Till(ledger, purchase_rules)
     statements = Statements(executor, clock, settings.currency)
+    presence = Presence(bus)
     rooms = RoomsService(executor, media, charging, bus, clock, ids, _room_rules(settings), till)
     enforcement = PaymentEnforcementService(rooms, charging, bus, metrics)
     return Services(
@@ -328,16 +330,16 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         refunds=refunds,
         disputes=disputes,
         payouts=payouts,
-        recharge=AutoRecharge(executor, cards, clock, settings.currency),
+        recharge=recharge,
         webhooks=WebhookInbox(executor, gateways, clock, workers(cards, refunds, payouts, disputes)),
         wallet=WalletService(executor, ledger, gateways, cards, clock, ids, settings.currency),
         statements=statements,
         charging=charging,
         rooms=rooms,
-        calls=PrivateCalls(executor, accounts, blocks, rooms, charging, bus, clock, ids),
+        calls=PrivateCalls(executor, accounts, blocks, rooms, charging, presence, bus, clock, ids),
         purchases=purchases,
         room_purchases=RoomPurchases(executor, rooms, purchases, till, bus, clock, ids),
-        presence=Presence(bus),
+        presence=presence,
         backoffice=Backoffice(executor, ledger, accounts, statements, bus, clock, ids, settings.currency),
         enforcement=enforcement,
         payment_watch=_payment_watch(settings, rooms, enforcement, bus, clock),
@@ -388,6 +390,8 @@ def charging_settings(settings: Settings) -> ChargingSettings:
         ring_ms=figures.ring_ms,
         connect_ms=figures.connect_ms,
         pause_ms=figures.pause_ms,
+        max_sessions=figures.max_sessions,
+        payment_failure_policy=PaymentFailurePolicy(figures.payment_failure_policy),
     )
 
 

@@ -162,6 +162,11 @@ class ChargingSettings(_Branch):
     pause_ms: int = Field(default=30_000, ge=1000)
     lease_ms: int = Field(default=5000, ge=500, le=5000)
     renew_every_ms: int = Field(default=2000, ge=200, le=4000)
+    max_sessions: int = Field(default=20_000, ge=1, le=1_000_000)
+    """The most calls that may be open at a time."""
+    payment_failure_policy: Literal["immediate", "at_paid_until"] = "immediate"
+    """What a running call does when the gateway declines to charge the payer's card: end at once, or when what was paid
+    is used up. An operator, or `terminate-stream`, ends it at once in any case."""
 
 
 class SandboxSettings(_Branch):

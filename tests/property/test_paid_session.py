@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from curtaincall.charging.actions import Do
 from curtaincall.charging.machine import transition
 from curtaincall.charging.model import (
     LIVE,
@@ -23,7 +24,6 @@ from curtaincall.charging.model import (
     ClosingUnanswered,
     Credited,
     Declined,
-    Do,
     EndReason,
     EndRequested,
     Event,
@@ -50,7 +50,7 @@ from curtaincall.charging.model import (
     TransportDown,
     TransportUp,
 )
-from curtaincall.charging.tariff import Settlement, first_hold_minor, settle, size_renewal
+from curtaincall.charging.tariff import Settlement, first_quota, settle, size_renewal
 
 FAN, STAR = "fan", "star"
 BOTH = st.sampled_from([FAN, STAR])
@@ -176,12 +176,12 @@ class PaidSessionHistories(RuleBasedStateMachine):
         session, tariff, quota = self.session, self.session.tariff, self.session.settings.quota
         match job:
             case Do.PLACE_HOLD:
-                hold_minor = first_hold_minor(tariff, quota, self.available_minor)
-                if hold_minor is None:
+                first = first_quota(tariff, quota, self.available_minor)
+                if first is None:
                     return HoldRefused()
-                self.available_minor -= hold_minor
-                self.held_minor = hold_minor
-                books = Books(tariff.affordable_ms(hold_minor), 0, 1, hold_minor, 0)
+                self.available_minor -= first.hold_minor
+                self.held_minor = first.hold_minor
+                books = Books(first.granted_ms, 0, 1, first.hold_minor, 0)
                 return HoldPlaced(books, self.available_minor)
             case Do.OPEN_LEASE:
                 return LeaseOpened()
@@ -207,7 +207,7 @@ class PaidSessionHistories(RuleBasedStateMachine):
                     quota,
                     session.books,
                     minimum_applies=session.end_reason in MINIMUM_APPLIES,
-                    voids_today=0,
+                    may_void=True,
                 )
                 self.resolve(self.settlement.charged_minor - self.posted_minor)
                 return SettlementRecorded(self.settlement)

@@ -1,11 +1,12 @@
 """The whole money side on virtual time and a real database: two people, a call, and time that goes on when told."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from curtaincall.charging.events import LowBalance, SessionChanged, SessionEnding, SessionSettled
 from curtaincall.charging.model import ChargingSettings, EndReason
+from curtaincall.charging.ports import AutoRecharge
 from curtaincall.charging.rates import Rates
 from curtaincall.charging.service import ChargingService
 from curtaincall.charging.verify import verify_sessions
@@ -39,6 +40,8 @@ class MoneyWorld:
     news: list[object] = field(default_factory=list)
     since_renewal_ms: int = 0
     renewals_fail: bool = False
+    recharge: AutoRecharge | None = None
+    gateways_are_slow: bool = False
 
     bus: EventBus = field(init=False)
     media: VirtualMedia = field(init=False)
@@ -68,7 +71,9 @@ class MoneyWorld:
         gateways = Gateways({"sandbox": gateway})
         self.cards = CardPayments(self.executor, self.ledger, gateways, self.clock, self.new_id, self.bus, "EUR")
         self.wallets = WalletService(self.executor, self.ledger, gateways, self.cards, self.clock, self.new_id, "EUR")
-        self.charging = ChargingService(self.executor, self.ledger, self.media, self.clock, self.bus, self.settings)
+        self.charging = ChargingService(
+            self.executor, self.ledger, self.media, self.clock, self.bus, self.settings, self.recharge
+        )
         for kind in (SessionChanged, LowBalance, SessionEnding, SessionSettled):
             self.bus.subscribe(kind, self._heard)
 
@@ -77,6 +82,11 @@ class MoneyWorld:
         await self.executor.close()
         self.boot()
         await self.charging.start()
+
+    async def restart_with(self, **settings: object) -> None:
+        """Start again under other settings of charging."""
+        self.settings = replace(self.settings, **settings)  # type: ignore[arg-type]
+        await self.crash()
 
     async def close(self) -> None:
         """Whatever a test did, the books and the sessions are in order at its end."""
@@ -148,6 +158,8 @@ class MoneyWorld:
             self.media.elapse(step_ms * 1_000)
             await self.hear_media()
             await self.charging.tick()
+            if not self.gateways_are_slow:
+                await self.charging.recharged()
             self.since_renewal_ms += step_ms
             if self.since_renewal_ms >= RENEW_EVERY_MS:
                 self.since_renewal_ms = 0

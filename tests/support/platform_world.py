@@ -127,10 +127,18 @@ class PlatformWorld(MoneyWorld):
             self.executor, self.rooms, self.purchases, till, self.bus, self.clock, self.new_id
         )
         self.blocks = Blocks(self.executor, self.bus, self.clock, self.new_id)
-        self.calls = PrivateCalls(
-            self.executor, self.accounts, self.blocks, self.rooms, self.charging, self.bus, self.clock, self.new_id
-        )
         self.presence = Presence(self.bus)
+        self.calls = PrivateCalls(
+            self.executor,
+            self.accounts,
+            self.blocks,
+            self.rooms,
+            self.charging,
+            self.presence,
+            self.bus,
+            self.clock,
+            self.new_id,
+        )
         self.enforcement = PaymentEnforcementService(self.rooms, self.charging, self.bus, Metrics())
         self.statements = Statements(self.executor, self.clock, "EUR")
         self.backoffice = Backoffice(

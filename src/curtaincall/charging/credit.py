@@ -25,6 +25,7 @@ from curtaincall.charging.errors import (
     UnitsInvalid,
 )
 from curtaincall.charging.model import ChargingSettings, EndReason, SessionState
+from curtaincall.charging.records import Meter, Progress, StoredSession
 from curtaincall.charging.settlement import (
     AuthorizeSession,
     Booked,
@@ -34,7 +35,6 @@ from curtaincall.charging.settlement import (
     SessionBooks,
     SettleSession,
 )
-from curtaincall.charging.store import Meter, Progress, StoredSession
 from curtaincall.charging.tariff import size_renewal
 from curtaincall.charging.views import TimelineEntry
 from curtaincall.ledger.service import Ledger
@@ -295,7 +295,8 @@ class CreditBooks:
         return SessionBooks(self._ledger, replace(self._settings, quota=quota))
 
     def _granted(self, session: StoredSession, booked: Booked) -> CreditAnswer:
-        more = size_renewal(session.tariff, self._settings.quota, booked.books, booked.available_minor)
+        tariff = replace(session.tariff, included_ms=booked.included_ms)
+        more = size_renewal(tariff, self._settings.quota, booked.books, booked.available_minor)
         return CreditAnswer(
             room_id=session.room_id,
             granted=True,

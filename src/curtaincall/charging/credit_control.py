@@ -18,7 +18,7 @@ from curtaincall.charging.credit import (
     Terminate,
     Update,
 )
-from curtaincall.charging.store import StoredSession
+from curtaincall.charging.records import StoredSession
 from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.storage.executor import WriteExecutor

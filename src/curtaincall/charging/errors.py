@@ -79,3 +79,9 @@ class TooManyWatchers(ChargingError):
     """As many seats are watched as this server watches."""
 
     code = "too_many_watchers"
+
+
+class UnlockUnavailable(ChargingError):
+    """The creator sells no instant unlocks, and the payer has none."""
+
+    code = "unlock_unavailable"

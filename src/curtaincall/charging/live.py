@@ -16,14 +16,13 @@ from typing import Final
 from sqlalchemy import Connection
 
 from curtaincall.charging import store
+from curtaincall.charging.actions import Action, Do, Note, TellLowBalance
 from curtaincall.charging.events import LowBalance, SessionChanged, SessionEnding, SessionSettled
 from curtaincall.charging.lanes import Lane
 from curtaincall.charging.machine import transition
 from curtaincall.charging.model import (
     OVER,
-    Action,
     ClosingUnanswered,
-    Do,
     EndReason,
     EndRequested,
     Event,
@@ -32,15 +31,17 @@ from curtaincall.charging.model import (
     HoldUnanswered,
     HoldVoided,
     LeaseOpened,
-    Note,
     PaidSession,
+    PaymentDeclined,
     RenewalPlaced,
     RenewalRefused,
     RenewalUnanswered,
     SessionState,
     SettlementRecorded,
-    TellLowBalance,
+    Tick,
 )
+from curtaincall.charging.ports import AutoRecharge
+from curtaincall.charging.records import Progress
 from curtaincall.charging.settlement import (
     AuthorizeSession,
     Booked,
@@ -49,11 +50,12 @@ from curtaincall.charging.settlement import (
     SessionBooks,
     SettleSession,
 )
-from curtaincall.charging.store import Progress
+from curtaincall.charging.timers import Timers, due_us
 from curtaincall.charging.views import Receipt, SessionView, TimelineEntry, view_of
 from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.media.ports import Grant, MediaEngine, OpenLease
+from curtaincall.payments.model import PaymentStatus
 from curtaincall.storage.executor import WriteExecutor
 
 MONEY_LIMIT: Final = 64
@@ -80,6 +82,7 @@ class Live:
     writing: bool = False
     refusal: Exception | None = None
     """Why the acceptance failed, for whoever accepted."""
+    recharging: "asyncio.Task[None] | None" = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once nothing is left to do for it but to tell."""
     money: Lane = field(default_factory=lambda: Lane("session-money", MONEY_LIMIT))
@@ -96,15 +99,21 @@ class LiveSessions:
         media: MediaEngine,
         clock: Clock,
         bus: EventBus,
+        recharge: AutoRecharge | None,
     ) -> None:
         self._executor = executor
         self._books = books
         self._media = media
         self._clock = clock
         self._bus = bus
+        self._auto_recharge = recharge
         self._by_id: dict[str, Live] = {}
         self._by_room: dict[str, Live] = {}
+        self._by_payer: dict[str, dict[str, Live]] = {}
         self._leaving: set[Live] = set()
+        self._timers: Timers[Live] = Timers()
+        self._to_write: set[Live] = set()
+        """Those of whose record the database did not take the newest."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -116,6 +125,8 @@ class LiveSessions:
         live = Live(session)
         self._by_id[session.session_id] = live
         self._by_room[session.room_id] = live
+        self._by_payer.setdefault(session.payer_id, {})[session.session_id] = live
+        self._arm(live)
         return live
 
     def find(self, session_id: str) -> Live | None:
@@ -124,12 +135,16 @@ class LiveSessions:
     def in_room(self, room_id: str) -> Live | None:
         return self._by_room.get(room_id)
 
+    def of_payer(self, payer_id: str) -> tuple[Live, ...]:
+        return tuple(self._by_payer.get(payer_id, {}).values())
+
     def view(self, live: Live) -> SessionView:
         return view_of(live.session, self._clock.monotonic_us(), self._clock.now_ms())
 
     def apply(self, live: Live, event: Event) -> None:
         """Let an event happen to a session, now. What reaches the SFU has reached it when this returns."""
         live.session, actions = transition(live.session, event, self._clock.monotonic_us())
+        self._arm(live)
         for action in actions:
             self._perform(live, action)
         if actions and _done(live.session):
@@ -159,16 +174,30 @@ class LiveSessions:
         except Exception:
             log.exception("grant_failed", extra={"session_id": session.session_id})
 
-    def write_again(self, live: Live) -> None:
-        """Try again to record what the database did not take."""
-        if live.unwritten and not live.writing:
+    def tick(self) -> None:
+        """Run the timers that have run out, and try again to record what the database did not take."""
+        for live in self._timers.due(self._clock.monotonic_us()):
+            try:
+                self.apply(live, Tick())
+            except Exception:
+                log.exception("session_tick_failed", extra={"session_id": live.session.session_id})
+        again, self._to_write = self._to_write, set()
+        for live in again:
             self._write(live)
+
+    def _arm(self, live: Live) -> None:
+        self._timers.arm(live, due_us(live.session), self._clock.monotonic_us())
 
     async def told(self) -> None:
         """Wait until everything that happened so far has been recorded and told."""
         for live in (*self, *self._leaving):
             await live.money.idle()
             await live.news.idle()
+
+    async def recharged(self) -> None:
+        """Wait until no card is being asked."""
+        asking = [live.recharging for live in (*self, *self._leaving) if live.recharging is not None]
+        await asyncio.gather(*asking)
 
     # ---- actions ----------------------------------------------------------------------------------------------------
 
@@ -184,9 +213,13 @@ class LiveSessions:
             case Do.OPEN_LEASE:
                 live.money.put(partial(self._open_lease, live))
             case Do.PLACE_HOLD:
-                live.money.put(partial(self._place_hold, live))
+                live.money.put(partial(self._place_hold, live, unlock=False))
+            case Do.UNLOCK:
+                live.money.put(partial(self._place_hold, live, unlock=True))
             case Do.RENEW:
                 live.money.put(partial(self._renew, live))
+            case Do.RECHARGE:
+                self._recharge(live)
             case Do.SETTLE:
                 live.money.put(partial(self._close, live, self._settle))
             case Do.VOID_HOLD:
@@ -230,15 +263,18 @@ class LiveSessions:
 
     # ---- the money lane: one transaction after the other, each outcome an event -------------------------------------
 
-    async def _place_hold(self, live: Live) -> None:
-        command = AuthorizeSession(live.session.session_id, self._clock.now_ms())
+    async def _place_hold(self, live: Live, *, unlock: bool) -> None:
+        command = AuthorizeSession(live.session.session_id, self._clock.now_ms(), unlock)
         try:
             booked = await self._executor.submit(self._books.authorize, command)
         except Exception as error:
             live.refusal = error
             self.apply(live, HoldUnanswered())
             return
-        self.apply(live, HoldRefused() if booked is None else HoldPlaced(booked.books, booked.available_minor))
+        if booked is None:
+            self.apply(live, HoldRefused())
+        else:
+            self.apply(live, HoldPlaced(booked.books, booked.available_minor, booked.included_ms))
 
     async def _open_lease(self, live: Live) -> None:
         session = live.session
@@ -266,7 +302,7 @@ class LiveSessions:
             self.apply(live, RenewalUnanswered())
             return
         if isinstance(outcome, Booked):
-            self.apply(live, RenewalPlaced(outcome.books, outcome.available_minor))
+            self.apply(live, RenewalPlaced(outcome.books, outcome.available_minor, outcome.included_ms))
         else:
             self.apply(live, RenewalRefused(outcome))
 
@@ -290,6 +326,24 @@ class LiveSessions:
         await self._executor.submit(self._books.cancel, command)
         return HoldVoided()
 
+    # ---- the card, which may take long and holds nothing up ----------------------------------------------------------
+
+    def _recharge(self, live: Live) -> None:
+        if self._auto_recharge is None or (live.recharging is not None and not live.recharging.done()):
+            return
+        asking = self._ask_card(self._auto_recharge, live)
+        live.recharging = asyncio.get_running_loop().create_task(asking, name="session-recharge")
+
+    async def _ask_card(self, auto_recharge: AutoRecharge, live: Live) -> None:
+        session = live.session
+        try:
+            payment = await auto_recharge.trigger(session.payer_id, recharge_ref(session))
+        except Exception:  # no answer is no decline: the session goes on with what it has
+            log.exception("recharge_failed", extra={"session_id": session.session_id})
+            return
+        if payment is not None and payment.status is PaymentStatus.DECLINED:
+            self.apply(live, PaymentDeclined())
+
     # ---- the record -------------------------------------------------------------------------------------------------
 
     def _note(self, live: Live, event: str) -> None:
@@ -297,10 +351,15 @@ class LiveSessions:
             return
         live.lines += 1
         live.unwritten.append(TimelineEntry(self._clock.now_ms(), event))
-        self.write_again(live)
+        self._write(live)
 
     def _write(self, live: Live) -> None:
+        """Have the newest recorded, unless that is under way, or done."""
+        if live.writing or not live.unwritten:
+            return
         live.writing = live.money.put(partial(self._record, live))
+        if not live.writing:
+            self._to_write.add(live)
 
     async def _record(self, live: Live) -> None:
         """Record the state and all lines so far in one write."""
@@ -308,10 +367,13 @@ class LiveSessions:
         progress = Progress(session.session_id, session.state, session.end_reason, lines)
         try:
             await self._executor.submit(store.save_progress, progress)
-            del live.unwritten[: len(lines)]
+        except BaseException:
+            self._to_write.add(live)
+            raise
         finally:
             live.writing = False
-        self.write_again(live)
+        del live.unwritten[: len(lines)]
+        self._write(live)
         if _done(live.session):
             await self._retire(live)
 
@@ -322,12 +384,22 @@ class LiveSessions:
             return
         if self._by_room.get(session.room_id) is live:
             del self._by_room[session.room_id]
+        of_payer = self._by_payer[session.payer_id]
+        del of_payer[session.session_id]
+        if not of_payer:
+            del self._by_payer[session.payer_id]
+        self._timers.arm(live, None, 0)
         self._leaving.add(live)
         live.news.put(partial(self._forget, live), must=True)
         live.over.set()
 
     async def _forget(self, live: Live) -> None:
         self._leaving.discard(live)
+
+
+def recharge_ref(session: PaidSession) -> str:
+    """What a charge of the payer's card is for: the hold that is running out. Begins with the session's id."""
+    return f"{session.session_id}:{session.books.hold_number}"
 
 
 def _done(session: PaidSession) -> bool:

@@ -6,16 +6,16 @@ repeated, out of order) changes nothing.
 
 from dataclasses import replace
 
+from curtaincall.charging.actions import Action, Do, Note, TellLowBalance
 from curtaincall.charging.model import (
     DELIVERING,
     LIVE,
     OVER,
     Accepted,
-    Action,
     ClosingUnanswered,
     Credited,
     Declined,
-    Do,
+    DisputeOpened,
     EndReason,
     EndRequested,
     Event,
@@ -28,8 +28,9 @@ from curtaincall.charging.model import (
     MediaReached,
     Metered,
     MeterOverdue,
-    Note,
     PaidSession,
+    PaymentDeclined,
+    PaymentFailurePolicy,
     QuotaSpent,
     RenewalPlaced,
     RenewalRefused,
@@ -38,10 +39,10 @@ from curtaincall.charging.model import (
     SeatLeft,
     SessionState,
     SettlementRecorded,
-    TellLowBalance,
     Tick,
     TransportDown,
     TransportUp,
+    Unlocked,
 )
 
 Step = tuple[PaidSession, tuple[Action, ...]]
@@ -68,10 +69,16 @@ def transition(session: PaidSession, event: Event, now_us: int) -> Step:
             return _renewal(session, event, now_us)
         case Credited(amount_minor):
             return _credited(session, amount_minor, now_us)
+        case PaymentDeclined():
+            return _payment_declined(session, now_us)
+        case DisputeOpened():
+            return _end(session, EndReason.PAYMENT_FAILED, None, now_us)
         case MediaReached(epoch):
             return _media_reached(session, epoch, now_us)
-        case Accepted() | Declined() | HoldPlaced() | HoldRefused() | HoldUnanswered() | LeaseOpened():
+        case Accepted() | Declined() | Unlocked() | LeaseOpened():
             return _opening(session, event, now_us)
+        case HoldPlaced() | HoldRefused() | HoldUnanswered():
+            return _first_hold(session, event, now_us)
         case MeterOverdue() | SettlementRecorded() | HoldVoided() | ClosingUnanswered():
             return _closing(session, event, now_us)
 
@@ -79,34 +86,40 @@ def transition(session: PaidSession, event: Event, now_us: int) -> Step:
 # ---- from the request to the first packet ---------------------------------------------------------------------------
 
 
-def _opening(
-    session: PaidSession,
-    event: Accepted | Declined | HoldPlaced | HoldRefused | HoldUnanswered | LeaseOpened,
-    now_us: int,
-) -> Step:
+def _opening(session: PaidSession, event: Accepted | Declined | Unlocked | LeaseOpened, now_us: int) -> Step:
     match session.state, event:
         case S.REQUESTED, Accepted():
             return replace(session, state=S.AUTHORIZING), (Do.PLACE_HOLD,)
+        case S.REQUESTED, Unlocked():
+            return replace(session, state=S.AUTHORIZING, unlocking=True), (Do.UNLOCK,)
         case S.REQUESTED, Declined():
             return _never_live(session, S.REJECTED, EndReason.DECLINED)
-        case S.AUTHORIZING, HoldPlaced(books, available_minor):
-            held = replace(session, books=books, available_minor=available_minor)
+        case S.CONNECTING, LeaseOpened():
+            return _seats_changed(replace(session, lease_opened=True), now_us)
+    return session, ()
+
+
+def _first_hold(session: PaidSession, event: HoldPlaced | HoldRefused | HoldUnanswered, now_us: int) -> Step:
+    if session.state is not S.AUTHORIZING:
+        return session, ()
+    answered = replace(session, unlocking=False)
+    match event:
+        case HoldPlaced(books, available_minor, included_ms):
+            tariff = replace(session.tariff, included_ms=included_ms)
+            held = replace(answered, books=books, available_minor=available_minor, tariff=tariff)
             if held.end_reason is not None:  # somebody ended it while the hold was being placed
                 return _cancel(held, held.end_reason)
             deadline_us = now_us + session.settings.connect_ms * 1_000
             connecting = replace(held, state=S.CONNECTING, deadline_us=deadline_us)
             return connecting, (Do.OPEN_LEASE, Do.TELL_CHANGED)
-        case S.AUTHORIZING, HoldRefused():
+        case HoldRefused():
             # The refusal is on record already: it was found in the transaction that would have held.
             reason = session.end_reason or EndReason.PAYMENT_REQUIRED
-            return replace(session, state=S.REJECTED, end_reason=reason, deadline_us=None), (Do.TELL_CHANGED,)
-        case S.AUTHORIZING, HoldUnanswered():
+            return replace(answered, state=S.REJECTED, end_reason=reason, deadline_us=None), (Do.TELL_CHANGED,)
+        case HoldUnanswered():
             if session.end_reason is not None:
-                return _never_live(session, S.CANCELLED, session.end_reason)
-            return replace(session, state=S.REQUESTED), ()
-        case S.CONNECTING, LeaseOpened():
-            return _seats_changed(replace(session, lease_opened=True), now_us)
-    return session, ()
+                return _never_live(answered, S.CANCELLED, session.end_reason)
+            return replace(answered, state=S.REQUESTED), ()
 
 
 def _media_reached(session: PaidSession, epoch: int, now_us: int) -> Step:
@@ -163,7 +176,7 @@ def _seats_changed(session: PaidSession, now_us: int) -> Step:
         if session.state is S.CONNECTING:
             return opened, (Do.GRANT_LEASE,)
         if session.state is S.PAUSED:
-            resumed = replace(opened, state=S.ACTIVE, deadline_us=None)
+            resumed = replace(opened, state=_at_rest(opened), deadline_us=None)
             return resumed, (Do.GRANT_LEASE, Note("RESUMED"), Do.TELL_CHANGED)
     if not both and session.flowing:
         stopped = _stop_meter(replace(session, flowing=False), now_us)
@@ -209,17 +222,24 @@ def _quota_spent(session: PaidSession, now_us: int) -> Step:
     return _finish(session, EndReason.TIME_EXPIRED, now_us)
 
 
+def _at_rest(session: PaidSession) -> SessionState:
+    """The state in which media flows and no renewal is under way."""
+    return S.FINAL if session.renewals_stopped else S.ACTIVE
+
+
 def _renewal(session: PaidSession, event: RenewalPlaced | RenewalRefused | RenewalUnanswered, now_us: int) -> Step:
     renewing = session.state is S.RENEWING
     match event:
-        case RenewalPlaced(books, available_minor):
+        case RenewalPlaced(books, available_minor, included_ms):
             # Readings may have come in since the renewal was sized.
             books = replace(books, used_ms=min(max(books.used_ms, session.books.used_ms), books.granted_ms))
             renewed = replace(session, books=books, available_minor=available_minor, credited_meanwhile=False)
+            if included_ms is not None:
+                renewed = replace(renewed, tariff=replace(session.tariff, included_ms=included_ms))
             if not renewing:  # paused or ending by now: the money is booked, and nothing is granted
                 return renewed, ()
-            active, warnings = _warn(_rearm(replace(renewed, state=S.ACTIVE), now_us), now_us)
-            return active, (Do.GRANT_LEASE, Do.TELL_CHANGED, *warnings)
+            rested, warnings = _warn(_rearm(replace(renewed, state=_at_rest(renewed)), now_us), now_us)
+            return rested, (Do.GRANT_LEASE, Do.TELL_CHANGED, *warnings)
         case RenewalRefused(available_minor):
             if not renewing:
                 return session, ()
@@ -231,20 +251,33 @@ def _renewal(session: PaidSession, event: RenewalPlaced | RenewalRefused | Renew
             if not renewing:
                 return session, ()
             again_us = now_us + session.settings.ask_again_ms * 1_000
-            return replace(session, state=S.ACTIVE, ask_not_before_us=again_us, credited_meanwhile=False), ()
+            state = _at_rest(session)
+            return replace(session, state=state, ask_not_before_us=again_us, credited_meanwhile=False), ()
 
 
 def _credited(session: PaidSession, amount_minor: int, now_us: int) -> Step:
     if session.state not in LIVE:
         return session, ()
-    richer = _rearm(replace(session, available_minor=session.available_minor + amount_minor), now_us)
+    available_minor = session.available_minor + amount_minor
+    richer = _rearm(replace(session, available_minor=available_minor, renewals_stopped=False), now_us)
     if session.state is S.FINAL:
         return replace(richer, state=S.RENEWING), (Do.RENEW, Do.TELL_CHANGED)
     return replace(richer, credited_meanwhile=session.state is S.RENEWING), (Do.TELL_CHANGED,)
 
 
+def _payment_declined(session: PaidSession, now_us: int) -> Step:
+    if session.state not in LIVE or session.renewals_stopped:
+        return session, ()
+    if session.settings.payment_failure_policy is PaymentFailurePolicy.IMMEDIATE:
+        return _end(session, EndReason.PAYMENT_FAILED, None, now_us)
+    stopped = replace(session, renewals_stopped=True)
+    if session.state is S.ACTIVE:
+        return replace(stopped, state=S.FINAL), (Note("PAYMENT_DECLINED"), Note(S.FINAL), Do.TELL_CHANGED)
+    return stopped, (Note("PAYMENT_DECLINED"),)  # a renewal that is under way is let through, and is the last
+
+
 def _warn(session: PaidSession, now_us: int) -> Step:
-    """LOW_BALANCE once for each threshold that what is left has crossed."""
+    """LOW_BALANCE once for each threshold that what is left has crossed; at the first the payer's card is asked."""
     if session.state not in DELIVERING:
         return session, ()
     left_s = session.seconds_left(now_us)
@@ -252,7 +285,8 @@ def _warn(session: PaidSession, now_us: int) -> Step:
     if crossed <= session.warned_s:
         return session, ()
     told = replace(session, warned_s=session.warned_s | crossed)
-    return told, (TellLowBalance(left_s), Note("LOW_BALANCE"))
+    first = max(session.settings.low_balance_s) in crossed - session.warned_s
+    return told, (TellLowBalance(left_s), Note("LOW_BALANCE"), *((Do.RECHARGE,) if first else ()))
 
 
 def _rearm(session: PaidSession, now_us: int) -> PaidSession:

@@ -3,11 +3,13 @@
 The vocabulary is RFC 8506's: granted and used units, validity, final unit. Times ending in `_us` are CLOCK_MONOTONIC.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from curtaincall.charging.tariff import Books, QuotaRules, Settlement, Tariff
+from curtaincall.charging.tariff import Books, QuotaRules, Settlement, Tariff, reach_ms
+from curtaincall.payments.ports import DisputeState
 
 __all__ = ["Books", "QuotaRules", "Settlement", "Tariff"]
 
@@ -24,10 +26,17 @@ class SessionState(StrEnum):
     SETTLED = "SETTLED"
     REJECTED = "REJECTED"
     CANCELLED = "CANCELLED"
+    # Of settled sessions whose money the card holder wants back:
+    DISPUTED = "DISPUTED"
+    WON = "WON"
+    LOST = "LOST"
 
 
-OVER: Final = frozenset({SessionState.SETTLED, SessionState.REJECTED, SessionState.CANCELLED})
-"""Nothing happens to a session any more."""
+CHARGED: Final = frozenset({SessionState.SETTLED, SessionState.DISPUTED, SessionState.WON, SessionState.LOST})
+"""The settlement is made."""
+
+OVER: Final = CHARGED | {SessionState.REJECTED, SessionState.CANCELLED}
+"""Nothing happens to a session any more, but that its payment may be disputed."""
 
 DELIVERING: Final = frozenset({SessionState.ACTIVE, SessionState.RENEWING, SessionState.FINAL})
 """Media flows, or would if the creator sent any."""
@@ -54,6 +63,27 @@ MINIMUM_APPLIES: Final = frozenset({EndReason.PAYER_ENDED, EndReason.TIME_EXPIRE
 """After any other end, only what was delivered is charged."""
 
 
+def disputed_state(disputes: Collection[DisputeState]) -> SessionState:
+    """The state of a settled session over whose payment there have been these disputes: the worst of them."""
+    for dispute, state in (
+        (DisputeState.OPENED, SessionState.DISPUTED),
+        (DisputeState.LOST, SessionState.LOST),
+        (DisputeState.WON, SessionState.WON),
+    ):
+        if dispute in disputes:
+            return state
+    return SessionState.SETTLED
+
+
+class PaymentFailurePolicy(StrEnum):
+    """What becomes of a running session when the gateway declines to charge the payer's card."""
+
+    IMMEDIATE = "immediate"
+    """It ends at once, and quota that is not used is voided: nobody pays for darkness."""
+    AT_PAID_UNTIL = "at_paid_until"
+    """It is not renewed, and ends when the paid time does."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChargingSettings:
     """The figures of the design page, as settings. Milliseconds unless the name says otherwise."""
@@ -75,8 +105,9 @@ class ChargingSettings:
     final_meter_ms: int = 2_000
     """How long the settlement waits for the SFU's last reading."""
     low_balance_s: tuple[int, ...] = (60, 10)
-    max_sessions: int = 10_000
+    max_sessions: int = 20_000
     """The most sessions that may be open at a time."""
+    payment_failure_policy: PaymentFailurePolicy = PaymentFailurePolicy.IMMEDIATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +156,10 @@ class PaidSession:
     end_reason: EndReason | None = None
     ended_by: str | None = None
     """Who of the two asked for the end, where the reason does not say it."""
+    unlocking: bool = False
+    """The payer is paying to skip the ring: the answer to that is under way."""
+    renewals_stopped: bool = False
+    """The gateway declined a charge of the payer's card: nothing is renewed until money comes in."""
     settling: bool = False
     settlement: Settlement | None = None
 
@@ -141,8 +176,12 @@ class PaidSession:
 
     def seconds_left(self, now_us: int) -> int:
         """What is left of the grant and what the wallet still buys, in whole seconds."""
-        reach_ms = self.tariff.affordable_ms(self.books.covered_minor + self.available_minor)
-        return max(0, max(reach_ms, self.books.granted_ms) - self.used_estimate_ms(now_us)) // 1_000
+        return max(0, self.reach_ms - self.used_estimate_ms(now_us)) // 1_000
+
+    @property
+    def reach_ms(self) -> int:
+        """How far the session comes on the grant and on what the wallet still buys."""
+        return reach_ms(self.tariff, self.settings.quota, self.books, self.available_minor)
 
 
 # ---- what can happen ------------------------------------------------------------------------------------------------
@@ -159,11 +198,17 @@ class Declined:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlocked:
+    """The payer pays for not having to wait until the creator takes the call."""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldPlaced:
-    """The first hold is committed."""
+    """The first hold is committed. `included_ms` is what the payer's subscription includes of this session."""
 
     books: Books
     available_minor: int
+    included_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +218,7 @@ class HoldRefused:
 
 @dataclass(frozen=True, slots=True)
 class HoldUnanswered:
-    """The database did not answer; nothing was held."""
+    """Nothing was held or charged: the database did not answer, or the wallet does not cover the unlock as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +282,11 @@ class MeterOverdue:
 
 @dataclass(frozen=True, slots=True)
 class RenewalPlaced:
-    """Used time is posted and the next hold is committed."""
+    """Used time is posted and the next hold is committed. `included_ms`, unless None, is what is included now."""
 
     books: Books
     available_minor: int
+    included_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +306,16 @@ class Credited:
     """A top-up of the payer's wallet is committed."""
 
     amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentDeclined:
+    """The gateway declined to charge the payer's card for this session."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeOpened:
+    """The payer wants money back that was paid into the wallet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +349,7 @@ class Tick:
 Event = (
     Accepted
     | Declined
+    | Unlocked
     | HoldPlaced
     | HoldRefused
     | HoldUnanswered
@@ -310,43 +367,11 @@ Event = (
     | RenewalRefused
     | RenewalUnanswered
     | Credited
+    | PaymentDeclined
+    | DisputeOpened
     | EndRequested
     | SettlementRecorded
     | HoldVoided
     | ClosingUnanswered
     | Tick
 )
-
-
-# ---- what must be done ----------------------------------------------------------------------------------------------
-
-
-class Do(StrEnum):
-    """Actions without facts of their own. The first three reach the SFU at once, without waiting for anything."""
-
-    REVOKE_LEASE = "revoke_lease"
-    CLOSE_LEASE = "close_lease"
-    GRANT_LEASE = "grant_lease"
-    OPEN_LEASE = "open_lease"
-    PLACE_HOLD = "place_hold"
-    RENEW = "renew"
-    SETTLE = "settle"
-    VOID_HOLD = "void_hold"
-    TELL_CHANGED = "tell_changed"
-    TELL_ENDING = "tell_ending"
-    TELL_SETTLED = "tell_settled"
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Put a line on the session's timeline and make its state durable."""
-
-    event: str
-
-
-@dataclass(frozen=True, slots=True)
-class TellLowBalance:
-    seconds_left: int
-
-
-Action = Do | Note | TellLowBalance

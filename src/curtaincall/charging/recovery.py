@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from curtaincall.charging import credit_store, store
 from curtaincall.charging.model import EndReason, SessionState
+from curtaincall.charging.records import StoredSession
 from curtaincall.charging.settlement import CancelSession, SessionBooks, SettleSession
-from curtaincall.charging.store import StoredSession
 from curtaincall.kernel.clock import Clock
 from curtaincall.storage.executor import WriteExecutor
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from curtaincall.charging import disputes, store
 from curtaincall.charging import rates as rates_store
-from curtaincall.charging import store
+from curtaincall.charging.disputes import RecordDispute
 from curtaincall.charging.errors import (
     NotSettled,
     PaymentRequired,
@@ -20,6 +21,7 @@ from curtaincall.charging.errors import (
     SettlementDelayed,
     TooManySessions,
 )
+from curtaincall.charging.events import SessionChanged
 from curtaincall.charging.live import Live, LiveSessions
 from curtaincall.charging.model import (
     OVER,
@@ -33,21 +35,24 @@ from curtaincall.charging.model import (
     Metered,
     MeterOverdue,
     PaidSession,
+    PaymentDeclined,
     QuotaSpent,
     SeatJoined,
     SeatLeft,
     SessionState,
-    Tick,
     TransportDown,
     TransportUp,
+    Unlocked,
 )
+from curtaincall.charging.ports import AutoRecharge
 from curtaincall.charging.rates import Rates, SetRates
+from curtaincall.charging.records import Meter, StoredSession
 from curtaincall.charging.recovery import close_interrupted
 from curtaincall.charging.settlement import RequestSession, SessionBooks
-from curtaincall.charging.store import Meter, StoredSession
 from curtaincall.charging.views import Receipt, SessionView
 from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
+from curtaincall.ledger.model import Purpose
 from curtaincall.ledger.service import Ledger
 from curtaincall.media.ports import (
     LeaseEnd,
@@ -58,7 +63,11 @@ from curtaincall.media.ports import (
     TransportChanged,
     TransportState,
 )
-from curtaincall.payments.events import WalletCredited
+from curtaincall.payments.events import CardPaymentChanged, DisputeChanged, WalletCredited
+from curtaincall.payments.model import PaymentStatus
+from curtaincall.payments.ports import DisputeState
+from curtaincall.payments.recharge import KEY_PREFIX
+from curtaincall.storage.errors import StorageError
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.paging import Page, page_size, position_of
 
@@ -69,6 +78,12 @@ END_WAIT_S: Final = 15.0
 
 STOP_WAIT_S: Final = 5.0
 """How long `stop` waits for settlements after the final readings; what is left is settled at the next start."""
+
+RENEWED_TOGETHER: Final = 256
+"""The most meters written by one command: other commands come in between."""
+
+OF_SESSIONS: Final = frozenset({Purpose.CALL, Purpose.INSTANT_UNLOCK})
+"""Purposes whose ref is a session."""
 
 log = logging.getLogger(__name__)
 
@@ -84,18 +99,22 @@ class ChargingService:
         clock: Clock,
         bus: EventBus,
         settings: ChargingSettings,
+        recharge: AutoRecharge | None = None,
     ) -> None:
         self._executor = executor
         self._books = SessionBooks(ledger, settings)
         self._clock = clock
+        self._bus = bus
         self._settings = settings
-        self._live = LiveSessions(executor, self._books, media, clock, bus)
+        self._live = LiveSessions(executor, self._books, media, clock, bus, recharge)
         self._stopping = False
         bus.subscribe(MediaFlowing, self._on_media_flowing)
         bus.subscribe(MeterRead, self._on_meter_read)
         bus.subscribe(LeaseEnded, self._on_lease_ended)
         bus.subscribe(TransportChanged, self._on_transport_changed)
         bus.subscribe(WalletCredited, self._on_wallet_credited)
+        bus.subscribe(CardPaymentChanged, self._on_card_payment)
+        bus.subscribe(DisputeChanged, self._on_dispute)
 
     async def start(self) -> None:
         """Close every session that a crash left open, at its durable meter. None is resumed."""
@@ -113,6 +132,10 @@ class ChargingService:
         if not await _all_over(open_sessions, STOP_WAIT_S):
             log.error("settlements_left_to_the_next_start", extra={"sessions": len(self._live)})
         await self.quiesce()
+
+    async def recharged(self) -> None:
+        """Wait until no payer's card is being asked. As long as a gateway takes."""
+        await self._live.recharged()
 
     async def quiesce(self) -> None:
         """Wait until everything that has happened so far is recorded and told."""
@@ -160,9 +183,25 @@ class ChargingService:
         live = self._live.find(session_id)
         if live is None:
             return _accepted((await self._stored(session_id)).view)
+        if live.session.unlocking:
+            await live.money.idle()  # if that is refused, it is ours to accept
+        return await self._begin(live, Accepted())
+
+    async def unlock(self, session_id: str) -> SessionView:
+        """The payer pays for the creator's acceptance: charged together with the first hold. The room must be open.
+
+        Repeating it changes nothing; of a session that was accepted meanwhile nothing is charged. Raises
+        PaymentRequired and UnlockUnavailable (it goes on ringing then), and what `accept` raises.
+        """
+        live = self._live.find(session_id)
+        if live is None:
+            return _accepted((await self._stored(session_id)).view)
+        return await self._begin(live, Unlocked())
+
+    async def _begin(self, live: Live, event: Accepted | Unlocked) -> SessionView:
         if live.session.state is SessionState.REQUESTED:
             live.refusal = None
-            self._live.apply(live, Accepted())
+            self._live.apply(live, event)
         await live.money.idle()
         if live.refusal is not None:
             raise live.refusal
@@ -222,13 +261,24 @@ class ChargingService:
     # ---- what the loops of enforcement drive ------------------------------------------------------------------------
 
     async def renew_leases(self) -> None:
-        """Make all meters durable in one write, and only then extend the leases.
+        """Make the meters durable, and only then extend the leases, so many at a time.
 
-        If the write fails, no lease is extended and all paid media goes dark: the error is the caller's to log.
+        Leases whose meters could not be written are not extended, and their media goes dark: the error is the caller's
+        to log.
         """
         flowing = [live for live in self._live if live.session.flowing]
-        if not flowing:
-            return
+        failure: Exception | None = None
+        for begin in range(0, len(flowing), RENEWED_TOGETHER):
+            try:
+                await self._renew_together(flowing[begin : begin + RENEWED_TOGETHER])
+            except StorageError:
+                raise  # the database is out of order: the others would only wait for it in vain
+            except Exception as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+    async def _renew_together(self, flowing: list[Live]) -> None:
         meters = tuple(Meter(live.session.session_id, live.session.books.used_ms) for live in flowing)
         await self._executor.submit(store.save_meters, meters)
         for live in flowing:
@@ -236,13 +286,8 @@ class ChargingService:
                 self._live.grant(live)
 
     async def tick(self) -> None:
-        """Run the timers of every session; to be called at least every 250 ms."""
-        for live in self._live:
-            try:
-                self._live.apply(live, Tick())
-                self._live.write_again(live)
-            except Exception:
-                log.exception("session_tick_failed", extra={"session_id": live.session.session_id})
+        """Run the timers that have run out; to be called at least every 250 ms."""
+        self._live.tick()
 
     # ---- what is known ----------------------------------------------------------------------------------------------
 
@@ -304,9 +349,30 @@ class ChargingService:
             self._live.apply(live, TransportUp(event.user_id) if up else TransportDown(event.user_id))
 
     async def _on_wallet_credited(self, event: WalletCredited) -> None:
-        for live in self._live:
-            if (live.session.payer_id, live.session.tariff.currency) == (event.user_id, event.currency):
+        for live in self._live.of_payer(event.user_id):
+            if live.session.tariff.currency == event.currency:
                 self._live.apply(live, Credited(event.amount_minor))
+
+    async def _on_card_payment(self, event: CardPaymentChanged) -> None:
+        """The gateway may decline a recharge only later."""
+        if event.status is not PaymentStatus.DECLINED or not event.key.startswith(KEY_PREFIX):
+            return
+        session_id, _, _ = event.key.removeprefix(KEY_PREFIX).partition(":")
+        live = self._live.find(session_id)
+        if live is not None and live.session.payer_id == event.user_id:
+            self._live.apply(live, PaymentDeclined())
+
+    async def _on_dispute(self, event: DisputeChanged) -> None:
+        """Whoever wants money back gets no more for it; what it paid for is marked."""
+        if event.state is DisputeState.INQUIRY:
+            return
+        if event.state is DisputeState.OPENED:
+            for live in self._live.of_payer(event.user_id):
+                self._live.cut(live, EndReason.PAYMENT_FAILED)
+        session_ids = tuple(ref for purpose, ref in event.refs if purpose in OF_SESSIONS)
+        command = RecordDispute(event.dispute_id, session_ids, event.state, self._clock.now_ms())
+        for session_id in await self._executor.submit(disputes.record, command):
+            await self._bus.publish(SessionChanged(await self.session(session_id)))
 
     async def _stored(self, session_id: str) -> StoredSession:
         stored = await self._executor.read(lambda tx: store.find(tx, session_id))

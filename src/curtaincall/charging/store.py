@@ -1,7 +1,6 @@
 """The tables of paid sessions and the SQL on them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -18,21 +17,19 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
-    func,
     or_,
     select,
     update,
 )
 
 from curtaincall.charging.model import OVER, Books, EndReason, SessionState, Tariff
-from curtaincall.charging.views import Receipt, SessionView, TimelineEntry
+from curtaincall.charging.records import Inclusion, Meter, NewSession, Progress, StoredSession, Unlock
+from curtaincall.charging.views import Receipt, TimelineEntry
 from curtaincall.storage.paging import Page
 from curtaincall.storage.schema import RowNumber, metadata
 
 TIMELINE_LIMIT: Final = 10_000
 """The most lines of a timeline that a receipt shows."""
-
-DAY_MS: Final = 86_400_000
 
 paid_sessions = Table(
     "paid_sessions",
@@ -88,100 +85,43 @@ paid_session_events = Table(
 )
 
 
-included_minutes = Table(
-    "included_minutes",
-    metadata,
-    Column("entitlement_id", String, primary_key=True),
-    Column("period_ms", BigInteger, primary_key=True, autoincrement=False),
-    Column("taken_ms", BigInteger, nullable=False),
-    CheckConstraint("taken_ms >= 0", name="taken_not_negative"),
+# Built once: they run with every renewal, and building a statement costs more than running it.
+
+_LOAD = select(paid_sessions).where(paid_sessions.c.session_id == bindparam("of_session"))
+
+_LOCK = _LOAD.with_for_update()
+
+_SAVE_BOOKS = (
+    update(paid_sessions)
+    .where(paid_sessions.c.session_id == bindparam("of_session"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in (
+                "state",
+                "end_reason",
+                "granted_ms",
+                "used_ms",
+                "hold_number",
+                "held_minor",
+                "posted_minor",
+            )
+        }
+    )
 )
 
-session_voids = Table(
-    "session_voids",
-    metadata,
-    Column("payer_id", String, primary_key=True),
-    Column("payee_id", String, primary_key=True),
-    Column("day", BigInteger, primary_key=True, autoincrement=False),
-    Column("voids", Integer, nullable=False),
+_SAVE_METER = (
+    update(paid_sessions)
+    .where(
+        paid_sessions.c.session_id == bindparam("of_session"),
+        paid_sessions.c.used_ms < bindparam("reading_ms"),
+        paid_sessions.c.granted_ms >= bindparam("reading_ms"),
+        *(paid_sessions.c.state != state.value for state in sorted(OVER)),  # NOT IN cannot run for many rows at once
+    )
+    .values(used_ms=bindparam("reading_ms"))
 )
 
-session_disputes = Table(
-    "session_disputes",
-    metadata,
-    Column("dispute_id", String, primary_key=True),
-    Column("session_id", ForeignKey("paid_sessions.session_id"), primary_key=True),
-    Column("state", String(16), nullable=False),
-    Index("ix_session_disputes_session_id", "session_id"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class NewSession:
-    """A requested session with its price as of now."""
-
-    session_id: str
-    room_id: str
-    payer_id: str
-    payee_id: str
-    tariff: Tariff
-    created_at_ms: int
-    expires_at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSession:
-    """A session as the database has it."""
-
-    session_id: str
-    room_id: str
-    payer_id: str
-    payee_id: str
-    state: SessionState
-    end_reason: EndReason | None
-    tariff: Tariff
-    books: Books
-    created_at_ms: int
-    expires_at_ms: int | None
-
-    @property
-    def view(self) -> SessionView:
-        charged_minor = self.books.posted_minor
-        return SessionView(
-            session_id=self.session_id,
-            room_id=self.room_id,
-            payer_id=self.payer_id,
-            payee_id=self.payee_id,
-            state=self.state,
-            price_per_minute_minor=self.tariff.price_per_minute_minor,
-            currency=self.tariff.currency,
-            granted_ms=self.books.granted_ms,
-            used_ms=self.books.used_ms,
-            paid_until_ms=None,
-            charged_minor=charged_minor,
-            creator_minor=self.tariff.creator_minor(charged_minor),
-            end_reason=self.end_reason,
-            created_at_ms=self.created_at_ms,
-            expires_at_ms=self.expires_at_ms,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """A session's cumulative reading, to be made durable."""
-
-    session_id: str
-    used_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A state reached without money moving, and what to put on the timeline."""
-
-    session_id: str
-    state: SessionState
-    end_reason: EndReason | None
-    timeline: tuple[TimelineEntry, ...]
+_NOTE = paid_session_events.insert()
 
 
 def insert(tx: Connection, new: NewSession) -> None:
@@ -205,6 +145,7 @@ def insert(tx: Connection, new: NewSession) -> None:
             voided=False,
             created_at_ms=new.created_at_ms,
             expires_at_ms=new.expires_at_ms,
+            unlock_price_minor=new.unlock_price_minor,
         )
     )
     note(tx, new.session_id, (TimelineEntry(new.created_at_ms, SessionState.REQUESTED),))
@@ -217,7 +158,12 @@ def find(tx: Connection, session_id: str) -> StoredSession | None:
 
 def load(tx: Connection, session_id: str) -> StoredSession:
     """Load a session that is known to exist."""
-    return _stored(tx.execute(select(paid_sessions).where(paid_sessions.c.session_id == session_id)).one())
+    return _stored(tx.execute(_LOAD, {"of_session": session_id}).one())
+
+
+def lock(tx: Connection, session_id: str) -> StoredSession:
+    """Load a session in order to change it: a twin of the change waits until this transaction is over."""
+    return _stored(tx.execute(_LOCK, {"of_session": session_id}).one())
 
 
 def open_sessions(tx: Connection) -> list[StoredSession]:
@@ -255,19 +201,43 @@ def save_books(
     tx: Connection, session_id: str, state: SessionState, books: Books, end_reason: EndReason | None = None
 ) -> None:
     """Write what a movement of money made of the session, in the movement's transaction."""
+    values = {
+        "of_session": session_id,
+        "new_state": state,
+        "new_end_reason": end_reason,
+        "new_granted_ms": books.granted_ms,
+        "new_used_ms": books.used_ms,
+        "new_hold_number": books.hold_number,
+        "new_held_minor": books.held_minor,
+        "new_posted_minor": books.posted_minor,
+    }
+    tx.execute(_SAVE_BOOKS, values)
+
+
+def save_inclusion(tx: Connection, session_id: str, inclusion: Inclusion) -> None:
     tx.execute(
         update(paid_sessions)
         .where(paid_sessions.c.session_id == session_id)
         .values(
-            state=state,
-            end_reason=end_reason,
-            granted_ms=books.granted_ms,
-            used_ms=books.used_ms,
-            hold_number=books.hold_number,
-            held_minor=books.held_minor,
-            posted_minor=books.posted_minor,
+            included_ms=inclusion.included_ms,
+            included_entitlement_id=inclusion.entitlement_id,
+            included_period_ms=inclusion.period_ms,
+            reserved_ms=inclusion.reserved_ms,
         )
     )
+
+
+def save_unlock(tx: Connection, session_id: str, charged_minor: int, entitlement_id: str | None) -> None:
+    tx.execute(
+        update(paid_sessions)
+        .where(paid_sessions.c.session_id == session_id)
+        .values(unlock_minor=charged_minor, unlock_entitlement_id=entitlement_id)
+    )
+
+
+def save_state(tx: Connection, session_id: str, state: SessionState) -> None:
+    """Write a state that no movement of ours made."""
+    tx.execute(update(paid_sessions).where(paid_sessions.c.session_id == session_id).values(state=state))
 
 
 def save_settled(tx: Connection, session_id: str, voided: bool, now_ms: int) -> None:
@@ -282,18 +252,7 @@ def save_meters(tx: Connection, meters: Sequence[Meter]) -> None:
     """Make readings durable. A reading never goes down, and one of a session that is over is too late."""
     if not meters:
         return
-    t = paid_sessions
-    statement = (
-        update(t)
-        .where(
-            t.c.session_id == bindparam("of_session"),
-            t.c.used_ms < bindparam("reading_ms"),
-            t.c.granted_ms >= bindparam("reading_ms"),
-            *(t.c.state != state.value for state in OVER),  # NOT IN cannot be executed for many rows at once
-        )
-        .values(used_ms=bindparam("reading_ms"))
-    )
-    tx.execute(statement, [{"of_session": meter.session_id, "reading_ms": meter.used_ms} for meter in meters])
+    tx.execute(_SAVE_METER, [{"of_session": meter.session_id, "reading_ms": meter.used_ms} for meter in meters])
 
 
 def save_progress(tx: Connection, progress: Progress) -> None:
@@ -311,17 +270,7 @@ def note(tx: Connection, session_id: str, timeline: Iterable[TimelineEntry]) -> 
     """Add lines to a session's timeline."""
     rows = [{"session_id": session_id, "at_ms": entry.at_ms, "event": entry.event} for entry in timeline]
     if rows:
-        tx.execute(paid_session_events.insert(), rows)
-
-
-def voids_on_day(tx: Connection, payer_id: str, payee_id: str, now_ms: int) -> int:
-    """How many sessions of the two were void on this day (UTC)."""
-    t = paid_sessions
-    midnight_ms = now_ms - now_ms % DAY_MS
-    query = select(func.count()).where(
-        t.c.payer_id == payer_id, t.c.payee_id == payee_id, t.c.voided, t.c.settled_at_ms >= midnight_ms
-    )
-    return int(tx.execute(query).scalar_one())
+        tx.execute(_NOTE, rows)
 
 
 def receipt(tx: Connection, session: StoredSession) -> Receipt:
@@ -338,6 +287,8 @@ def receipt(tx: Connection, session: StoredSession) -> Receipt:
         currency=session.tariff.currency,
         ended_reason=session.end_reason or EndReason.CONNECTION_LOST,
         timeline=tuple(TimelineEntry(row.at_ms, row.event) for row in tx.execute(query)),
+        included_ms=min(session.books.used_ms, session.tariff.included_ms),
+        unlock_minor=session.unlock.charged_minor,
     )
 
 
@@ -355,6 +306,7 @@ def _stored(row: Row[Any]) -> StoredSession:
             increment_ms=row.increment_ms,
             minimum_ms=row.minimum_ms,
             fee_bp=row.fee_bp,
+            included_ms=row.included_ms,
         ),
         books=Books(
             granted_ms=row.granted_ms,
@@ -365,4 +317,13 @@ def _stored(row: Row[Any]) -> StoredSession:
         ),
         created_at_ms=row.created_at_ms,
         expires_at_ms=row.expires_at_ms if row.state == SessionState.REQUESTED else None,
+        voided=row.voided,
+        inclusion=_inclusion(row),
+        unlock=Unlock(row.unlock_price_minor, row.unlock_minor, row.unlock_entitlement_id),
     )
+
+
+def _inclusion(row: Row[Any]) -> Inclusion | None:
+    if row.included_entitlement_id is None:
+        return None
+    return Inclusion(row.included_entitlement_id, row.included_period_ms, row.included_ms, row.reserved_ms)

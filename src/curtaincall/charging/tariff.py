@@ -3,7 +3,7 @@
 Times are milliseconds, amounts minor units of the tariff's currency. See design/charging.md.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 MINUTE_MS: Final = 60_000
@@ -20,24 +20,36 @@ class Tariff:
     minimum_ms: int = 60_000
     fee_bp: int = 2_000
     """The platform's share, in basis points."""
+    included_ms: int = 0
+    """Delivered time that a subscription includes: it is used first, and costs nothing."""
 
-    def billed_ms(self, delivered_ms: int) -> int:
-        """Delivered time rounded up to the increment."""
-        return -(-delivered_ms // self.increment_ms) * self.increment_ms
+    def billed_ms(self, paid_ms: int) -> int:
+        """Time to be paid, rounded up to the increment."""
+        return -(-paid_ms // self.increment_ms) * self.increment_ms
 
     @property
     def least_billed_ms(self) -> int:
         """The minimum, rounded up to the increment."""
         return self.billed_ms(self.minimum_ms)
 
+    def price_minor(self, paid_ms: int) -> int:
+        """What so much time costs beyond the included, rounded up to a minor unit."""
+        return -(-self.billed_ms(paid_ms) * self.price_per_minute_minor // MINUTE_MS)
+
     def charge_minor(self, delivered_ms: int) -> int:
-        """What the delivered time costs in total, rounded up to a minor unit."""
-        return -(-self.billed_ms(delivered_ms) * self.price_per_minute_minor // MINUTE_MS)
+        """What the delivered time costs in total."""
+        return self.price_minor(max(0, delivered_ms - self.included_ms))
+
+    def owed_minor(self, delivered_ms: int) -> int:
+        """What the delivered time costs where the minimum applies, which it does to paid time only."""
+        if 0 < self.included_ms >= delivered_ms:
+            return 0
+        return max(self.charge_minor(delivered_ms), self.price_minor(self.minimum_ms))
 
     def affordable_ms(self, amount_minor: int) -> int:
-        """The largest whole number of increments, in ms, that costs no more than the amount."""
+        """What is included, and the largest whole number of increments, in ms, that costs no more than the amount."""
         longest_ms = amount_minor * MINUTE_MS // self.price_per_minute_minor
-        return longest_ms // self.increment_ms * self.increment_ms
+        return self.included_ms + longest_ms // self.increment_ms * self.increment_ms
 
     def fee_minor(self, charged_minor: int) -> int:
         """The platform's part of everything charged so far, rounded down; the creator gets the rest."""
@@ -79,17 +91,29 @@ class QuotaRules:
     voids_per_day: int = 3
 
 
+def least_paid_minor(tariff: Tariff, rules: QuotaRules) -> int:
+    """What must be held before the first millisecond that is to be paid."""
+    return tariff.price_minor(max(tariff.least_billed_ms, rules.floor_ms))
+
+
 def least_to_begin_minor(tariff: Tariff, rules: QuotaRules) -> int:
     """What a wallet must have available for a session to begin."""
-    return tariff.charge_minor(max(tariff.least_billed_ms, rules.floor_ms))
+    return 0 if tariff.included_ms >= rules.floor_ms else least_paid_minor(tariff, rules)
 
 
-def first_hold_minor(tariff: Tariff, rules: QuotaRules, available_minor: int) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A hold, and how far all holds reach with it. Included time needs none: a hold of zero is no hold."""
+
+    hold_minor: int
+    granted_ms: int
+
+
+def first_quota(tariff: Tariff, rules: QuotaRules, available_minor: int) -> Quota | None:
     """The first hold: the usual one, or all there is if that covers the minimum; None if it does not."""
     if available_minor < least_to_begin_minor(tariff, rules):
         return None
-    wanted_ms = max(rules.first_hold_ms, tariff.least_billed_ms)
-    return min(available_minor, tariff.charge_minor(wanted_ms))
+    return _reach(tariff, rules, Books(), rules.first_hold_ms, available_minor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +132,47 @@ def size_renewal(tariff: Tariff, rules: QuotaRules, books: Books, available_mino
     """
     due_minor = tariff.charge_minor(books.used_ms) if books.used_ms >= rules.void_below_ms else 0
     post_minor = max(0, due_minor - books.posted_minor)
-    posted_minor = books.posted_minor + post_minor
-    wanted_minor = tariff.charge_minor(books.granted_ms + rules.slice_ms) - posted_minor
-    hold_minor = min(wanted_minor, books.held_minor - post_minor + available_minor)
-    granted_ms = tariff.affordable_ms(posted_minor + hold_minor)
-    if granted_ms <= books.granted_ms:
-        return None
-    return Renewal(post_minor, hold_minor, granted_ms)
+    posted = replace(books, posted_minor=books.posted_minor + post_minor)
+    budget_minor = books.held_minor - post_minor + available_minor
+    quota = _reach(tariff, rules, posted, books.granted_ms + rules.slice_ms, budget_minor)
+    return None if quota is None else Renewal(post_minor, quota.hold_minor, quota.granted_ms)
+
+
+def _reach(tariff: Tariff, rules: QuotaRules, books: Books, target_ms: int, budget_minor: int) -> Quota | None:
+    """Grant up to the target, or as far as the budget goes; None if that is no further than before.
+
+    The first hold for time that is to be paid covers the minimum, or there is none and what is included is the end.
+    """
+    if target_ms <= tariff.included_ms:
+        quota = Quota(0, target_ms)
+    else:
+        begins = books.granted_ms <= tariff.included_ms
+        least_minor = least_paid_minor(tariff, rules) if begins else 0
+        hold_minor = min(max(tariff.charge_minor(target_ms) - books.posted_minor, least_minor), budget_minor)
+        if hold_minor >= least_minor:
+            quota = Quota(hold_minor, tariff.affordable_ms(books.posted_minor + hold_minor))
+        else:
+            quota = Quota(0, tariff.included_ms)
+    return quota if quota.granted_ms > books.granted_ms else None
+
+
+def reach_ms(tariff: Tariff, rules: QuotaRules, books: Books, available_minor: int) -> int:
+    """How far the session comes in all on what is granted, included, held, and available, if nothing else takes it."""
+    amount_minor = books.covered_minor + available_minor
+    begins = books.granted_ms <= tariff.included_ms
+    if begins and amount_minor < least_paid_minor(tariff, rules):
+        return tariff.included_ms
+    return max(books.granted_ms, tariff.affordable_ms(amount_minor))
+
+
+def still_included_ms(tariff: Tariff, books: Books, allowance_ms: int) -> int:
+    """The included time of a session that is under way, when the subscription now allows so much in all.
+
+    What was granted stays granted; and once time that is to be paid was granted, the tariff does not change any more.
+    """
+    if books.granted_ms > tariff.included_ms:
+        return tariff.included_ms
+    return max(books.granted_ms, allowance_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +186,18 @@ class Settlement:
     voided: bool
 
 
-def settle(tariff: Tariff, rules: QuotaRules, books: Books, *, minimum_applies: bool, voids_today: int) -> Settlement:
+def settle(tariff: Tariff, rules: QuotaRules, books: Books, *, minimum_applies: bool, may_void: bool) -> Settlement:
     """What a session costs in the end.
 
-    Too short a session is void while this fan has voids left today with this creator; else the minimum counts if the
-    reason of the end is one to which it applies. Never more than was held, never less than was posted.
+    Too short a session is void while this fan may have another void one today with this creator; else the minimum
+    counts if the reason of the end is one to which it applies. Never more than was held, never less than was posted.
     """
-    voided = books.used_ms < rules.void_below_ms and voids_today < rules.voids_per_day and books.posted_minor == 0
+    owed_minor = tariff.owed_minor(books.used_ms) if minimum_applies else tariff.charge_minor(books.used_ms)
+    charged_minor = max(books.posted_minor, min(owed_minor, books.covered_minor))
+    short = books.used_ms < rules.void_below_ms and books.posted_minor == 0
+    voided = may_void and short and charged_minor > 0
     if voided:
         charged_minor = 0
-    else:
-        billed_ms = max(books.used_ms, tariff.minimum_ms) if minimum_applies else books.used_ms
-        charged_minor = max(books.posted_minor, min(tariff.charge_minor(billed_ms), books.covered_minor))
     return Settlement(
         used_ms=books.used_ms,
         charged_minor=charged_minor,

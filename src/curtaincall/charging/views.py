@@ -51,6 +51,10 @@ class Receipt:
     currency: str
     ended_reason: EndReason
     timeline: tuple[TimelineEntry, ...]
+    included_ms: int = 0
+    """What of the billable time a subscription included."""
+    unlock_minor: int = 0
+    """What was paid, beside `charged_minor`, for not having to wait."""
 
 
 def view_of(session: PaidSession, now_us: int, now_ms: int) -> SessionView:

@@ -34,6 +34,9 @@ MAX_PER_DAY: Final = 10
 
 DEFAULT_PER_DAY: Final = 3
 
+KEY_PREFIX: Final = "auto-recharge:"
+"""Before the `ref` of the trigger, in the key of the payment."""
+
 DAY_MS: Final = 24 * 3_600_000
 
 auto_recharge = Table(
@@ -95,7 +98,7 @@ class AutoRecharge:
 
         `ref` is what it is for (a session and its hold): the same one again is the same charge. A decline is an answer.
         """
-        key = f"auto-recharge:{ref}"
+        key = f"{KEY_PREFIX}{ref}"
         rules = await self._executor.read(lambda tx: _rules(tx, user_id))
         if rules is None or not rules.enabled or rules.payment_method_id is None or rules.amount_minor is None:
             return None

@@ -15,8 +15,9 @@ from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.rooms import store
-from curtaincall.rooms.errors import Blocked, CallUnknown, NotInvited, TooManyCalls
+from curtaincall.rooms.errors import Blocked, CallUnknown, CreatorOffline, NotInvited, TooManyCalls
 from curtaincall.rooms.model import RoomKind, RoomRecord
+from curtaincall.rooms.presence import Presence
 from curtaincall.rooms.service import RoomsService
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.paging import Page
@@ -48,6 +49,7 @@ class PrivateCalls:
         blocks: Blocks,
         rooms: RoomsService,
         charging: ChargingService,
+        presence: Presence,
         bus: EventBus,
         clock: Clock,
         ids: IdFactory,
@@ -57,6 +59,7 @@ class PrivateCalls:
         self._blocks = blocks
         self._rooms = rooms
         self._charging = charging
+        self._presence = presence
         self._bus = bus
         self._clock = clock
         self._ids = ids
@@ -132,12 +135,35 @@ class PrivateCalls:
         record = await self._own(call_id, user_id)
         if user_id != record.host_id:
             raise NotInvited("Only the creator may accept the call.")
-        if record.payer_id is not None and await self._blocks.between(record.payer_id, user_id):
+        await self._check_blocks(record)
+        await self._open_media(record.room_id)
+        return await self._charging.accept(call_id)
+
+    async def unlock(self, call_id: str, user_id: str) -> SessionView:
+        """The fan pays for the creator's acceptance: no queue, no ring. Answers after the charge and the hold.
+
+        Raises CallUnknown, NotInvited, Blocked, CreatorOffline, and charging's refusals (unlock_unavailable,
+        payment_required: nothing is charged then, and it goes on ringing).
+        """
+        record = await self._own(call_id, user_id)
+        if user_id != record.payer_id:
+            raise NotInvited("Only the fan may unlock the call.")
+        await self._check_blocks(record)
+        view = await self._charging.session(call_id)
+        if view.state is SessionState.REQUESTED and not self._presence.is_online(view.payee_id):
+            raise CreatorOffline("The creator is not online.")
+        await self._open_media(record.room_id)
+        return await self._charging.unlock(call_id)
+
+    async def _check_blocks(self, record: RoomRecord) -> None:
+        fan_id, creator_id = record.payer_id, record.host_id
+        if fan_id is not None and creator_id is not None and await self._blocks.between(fan_id, creator_id):
             raise Blocked("One of you has blocked the other.")
-        room = self._rooms.in_memory(record.room_id)
+
+    async def _open_media(self, room_id: str) -> None:
+        room = self._rooms.in_memory(room_id)
         if room is not None and room.end_reason is None:
             await self._rooms.open_media(room)
-        return await self._charging.accept(call_id)
 
     async def decline(self, call_id: str, user_id: str) -> SessionView:
         """Raises CallUnknown, NotInvited."""

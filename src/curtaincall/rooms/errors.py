@@ -83,3 +83,9 @@ class TooManyRooms(RoomsError):
 
 class TooManyRoomsOfHost(RoomsError):
     code = "too_many_rooms"
+
+
+class CreatorOffline(RoomsError):
+    """Nobody is there to be put through to at once."""
+
+    code = "creator_offline"

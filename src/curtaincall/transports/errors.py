@@ -97,6 +97,7 @@ TABLE: Final[dict[str, Meaning]] = {
     "entry_required": Meaning(402, PAYMENT_REQUIRED),
     "removed": Meaning(403, FORBIDDEN),
     "call_not_accepted": Meaning(403, FORBIDDEN),
+    "creator_offline": Meaning(409, FORBIDDEN),
     "call_not_found": Meaning(404, FORBIDDEN),
     "seat_not_found": Meaning(404, FORBIDDEN),
     "too_many_calls": Meaning(429, LIMITED),
@@ -105,6 +106,7 @@ TABLE: Final[dict[str, Meaning]] = {
     "rooms_error": Meaning(400, FORBIDDEN),
     # money
     "payment_required": Meaning(402, PAYMENT_REQUIRED),
+    "unlock_unavailable": Meaning(409, FORBIDDEN),
     "rates_missing": Meaning(409, FORBIDDEN),
     "rates_invalid": Meaning(422, FORBIDDEN),
     "session_unknown": Meaning(404, FORBIDDEN),

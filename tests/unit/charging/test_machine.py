@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from curtaincall.charging.actions import Action, Do, Note
 from curtaincall.charging.machine import transition
 from curtaincall.charging.model import (
-    Action,
     Books,
     ChargingSettings,
     ClosingUnanswered,
     Credited,
-    Do,
     EndReason,
     EndRequested,
     Event,
@@ -21,7 +20,6 @@ from curtaincall.charging.model import (
     MediaReached,
     Metered,
     MeterOverdue,
-    Note,
     PaidSession,
     QuotaSpent,
     RenewalPlaced,

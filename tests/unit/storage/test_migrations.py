@@ -13,7 +13,7 @@ from sqlalchemy import inspect, text
 from curtaincall.access import store as access_store  # noqa: F401 - declares tables
 from curtaincall.accounts import store as accounts_store  # noqa: F401 - declares tables
 from curtaincall.backoffice import audit  # noqa: F401 - declares tables
-from curtaincall.charging import credit_store, rates, store  # noqa: F401 - declares tables
+from curtaincall.charging import allowances, credit_store, disputes, rates, store  # noqa: F401 - declares tables
 from curtaincall.ledger import store as ledger_store  # noqa: F401 - declares tables
 from curtaincall.payments import (  # noqa: F401 - declares tables
     dispute_store,

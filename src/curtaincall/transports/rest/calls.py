@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from curtaincall.accounts.model import UserPrincipal
 from curtaincall.charging.model import SessionState
 from curtaincall.charging.views import SessionView
 from curtaincall.kernel.clock import rfc3339
 from curtaincall.transports.rest.identity import Identity
+from curtaincall.transports.rest.keyed import keyed
 from curtaincall.transports.rest.wire import Body, Id, Items
 from curtaincall.transports.services import Services
 from curtaincall.transports.views import moment
@@ -53,6 +54,8 @@ class ReceiptBody(Body):
     currency: str
     ended_reason: str
     timeline: list[TimelineBody]
+    included_ms: int
+    unlock_minor: int
 
 
 def router(services: Services, identity: Identity) -> APIRouter:
@@ -92,6 +95,19 @@ def router(services: Services, identity: Identity) -> APIRouter:
         """Answers after the first hold: CONNECTING, or 402 `payment_required` and the call is REJECTED."""
         return await body(await calls.accept(call_id, user.user_id))
 
+    @routes.post("/{call_id}/unlock", response_model=CallBody)
+    async def unlock(call_id: str, request: Request, user: User) -> Response:
+        """Pay for the creator's acceptance: CONNECTING, with no ring. Needs an Idempotency-Key.
+
+        409 `unlock_unavailable` or `creator_offline`; 402 `payment_required` if unlock and minimum are not covered. The
+        call goes on ringing then, and nothing is charged.
+        """
+
+        async def work(_key: str) -> CallBody:
+            return await body(await calls.unlock(call_id, user.user_id))
+
+        return await keyed(services.idempotency, request, user.user_id, 200, work)
+
     @routes.post("/{call_id}/decline")
     async def decline(call_id: str, user: User) -> CallBody:
         return await body(await calls.decline(call_id, user.user_id))
@@ -113,6 +129,8 @@ def router(services: Services, identity: Identity) -> APIRouter:
             currency=shown.currency,
             ended_reason=shown.ended_reason.value,
             timeline=[TimelineBody(at=rfc3339(entry.at_ms), event=entry.event) for entry in shown.timeline],
+            included_ms=shown.included_ms,
+            unlock_minor=shown.unlock_minor,
         )
 
     return routes
