@@ -1,10 +1,6 @@
 import '@fontsource-variable/inter';
 import '@fontsource/instrument-serif';
-import './app/styles/tokens.css';
-import './app/styles/base.css';
-import './app/styles/components.css';
-import './app/styles/pages.css';
-import './app/styles/call.css';
+import './app/styles/index.css';
 import { createRoot } from 'react-dom/client';
 import { App } from './app/App';
 
