@@ -49,4 +49,5 @@ def create_app(services: Services, endpoints: Endpoints, web_root: Path) -> ASGI
     app.include_router(operations.router(services))
     app.include_router(web.router(web_root))
     server = services.settings.server
-    return Surroundings(app, services.metrics, server.max_body_bytes, server.https)
+    stripe = "stripe" in services.settings.payments.gateways
+    return Surroundings(app, services.metrics, server.max_body_bytes, server.https, stripe)

@@ -11,22 +11,36 @@ from curtaincall.observability.metrics import Metrics
 from curtaincall.transports.errors import TransportError
 from curtaincall.transports.rest.problems import refusal
 
-CONTENT_SECURITY_POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "font-src 'self'",
-        "img-src 'self' blob: data:",
-        "media-src 'self' blob:",
-        "connect-src 'self' {sockets}",
-        "manifest-src 'self'",
-        "worker-src 'self' blob:",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
+STRIPE_SCRIPTS: Final = "https://js.stripe.com https://*.js.stripe.com"
+STRIPE_FRAMES: Final = f"{STRIPE_SCRIPTS} https://hooks.stripe.com"
+STRIPE_CALLS: Final = "https://api.stripe.com"
+"""What Stripe's card form needs of a page that shows it (docs.stripe.com/security/guide, Content Security Policy)."""
+
+
+def content_security_policy(*, stripe: bool) -> str:
+    """Everything from here and nothing from elsewhere, but for Stripe's own form where cards are entered in it.
+
+    `{sockets}` is left for the host that a page was asked from.
+    """
+    scripts, frames, calls = (STRIPE_SCRIPTS, STRIPE_FRAMES, STRIPE_CALLS) if stripe else ("", "'none'", "")
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' {scripts}".rstrip(),
+            "style-src 'self'",
+            "font-src 'self'",
+            "img-src 'self' blob: data:",
+            "media-src 'self' blob:",
+            f"connect-src 'self' {{sockets}} {calls}".rstrip(),
+            f"frame-src {frames}",
+            "manifest-src 'self'",
+            "worker-src 'self' blob:",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
     )
-)
+
 
 SAFETY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -39,11 +53,12 @@ SAFETY_HEADERS: Final = {
 class Surroundings:
     """Pure ASGI, so that it costs next to nothing on the path of a termination."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int, https: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int, https: bool, stripe: bool) -> None:
         self._app = app
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._https = https
+        self._policy = content_security_policy(stripe=stripe)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,7 +73,7 @@ class Surroundings:
                 headers = MutableHeaders(raw=message["headers"])
                 for name, value in SAFETY_HEADERS.items():
                     headers.setdefault(name, value)
-                headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY.format(sockets=sockets))
+                headers.setdefault("Content-Security-Policy", self._policy.format(sockets=sockets))
                 if scope["path"].startswith("/api/"):
                     headers.setdefault("Cache-Control", "no-store")
                 if self._https:
