@@ -41,6 +41,8 @@ class RoomOffer:
     """A room as somebody sees it: what it costs, what is in the pot, and what of it they have."""
 
     host_name: str | None
+    player_names: dict[str, str]
+    """Of the players that a battle names, whether or not they are in it already."""
     entry_fee_minor: int | None
     hd_pass_minor: int | None
     currency: str
@@ -138,11 +140,13 @@ class RoomPurchases:
             had = access.entitlements_of(tx, user_id, now_ms) if user_id is not None else ()
             has = {(item.feature, item.scope_id) for item in had}
             hosts = {room.record.host_id for room in rooms if room.record.host_id is not None}
-            names, prices = accounts_store.names(tx, hosts), rates.find_many(tx, tuple(hosts))
+            players = {player for room in rooms for player in room.record.players}
+            names, prices = accounts_store.names(tx, hosts | players), rates.find_many(tx, tuple(hosts))
             scores = purchases_store.scores(tx, [room.room_id for room in rooms])
             return {
                 room.room_id: RoomOffer(
                     host_name=names.get(room.record.host_id or ""),
+                    player_names={player: names[player] for player in room.record.players if player in names},
                     entry_fee_minor=room.record.entry_fee_minor,
                     hd_pass_minor=_price_of_hd(room, prices.get(room.record.host_id or "")),
                     currency=self._till.currency,

@@ -60,6 +60,7 @@ class RoomBody(Body):
     pot_minor: int
     scores: dict[str, int]
     players: list[str]
+    player_names: dict[str, str]
     entered: bool
     """The caller has paid the entry."""
     hd: bool
@@ -216,6 +217,7 @@ def _body(room: Room, offer: RoomOffer) -> RoomBody:
         pot_minor=offer.pot_minor,
         scores=offer.scores,
         players=list(record.players),
+        player_names=offer.player_names,
         entered=offer.entered,
         hd=offer.hd,
     )
