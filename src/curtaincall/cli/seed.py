@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from curtaincall.access.model import SubscriptionCalls
 from curtaincall.accounts.model import Role, User
 from curtaincall.accounts.service import Registration
 from curtaincall.charging.rates import Rates
@@ -16,14 +17,32 @@ TOP_UP_MINOR: Final = 50_00
 
 @dataclass(frozen=True, slots=True)
 class DemoCreator:
+    """One who offers everything, or less: None is not on offer. Prices are minor units of the house's currency."""
+
     email: str
     name: str
     price_per_minute_minor: int
+    instant_unlock_minor: int | None = None
+    subscription_monthly_minor: int | None = None
+    subscription_calls: SubscriptionCalls = SubscriptionCalls.NONE
+    subscription_minutes: int | None = None
+    premium_hd_minor: int | None = None
+
+    def rates(self, currency: str) -> Rates:
+        return Rates(
+            price_per_minute_minor=self.price_per_minute_minor,
+            currency=currency,
+            instant_unlock_minor=self.instant_unlock_minor,
+            subscription_monthly_minor=self.subscription_monthly_minor,
+            subscription_calls=self.subscription_calls,
+            subscription_minutes=self.subscription_minutes,
+            premium_hd_minor=self.premium_hd_minor,
+        )
 
 
 CREATORS: Final = (
-    DemoCreator("aria@demo.example", "Aria Vale", 300),
-    DemoCreator("juno@demo.example", "Juno Marsh", 450),
+    DemoCreator("aria@demo.example", "Aria Vale", 300, 500, 25_00, SubscriptionCalls.ALL, premium_hd_minor=200),
+    DemoCreator("juno@demo.example", "Juno Marsh", 450, 800, 15_00, SubscriptionCalls.MINUTES, 60, 300),
     DemoCreator("milo@demo.example", "Milo Reyes", 200),
 )
 FANS: Final = (("sam@demo.example", "Sam"), ("kit@demo.example", "Kit"))
@@ -35,8 +54,7 @@ async def seed(services: Services) -> list[str]:
     for creator in CREATORS:
         user = await _person(services, creator.email, creator.name, Role.CREATOR)
         if await services.charging.rates(user.user_id) is None:
-            rates = Rates(price_per_minute_minor=creator.price_per_minute_minor, currency=currency)
-            await services.charging.set_rates(user.user_id, rates)
+            await services.charging.set_rates(user.user_id, creator.rates(currency))
     for email, name in FANS:
         await _fund(services, await _person(services, email, name, Role.FAN))
     emails = [*(creator.email for creator in CREATORS), *(email for email, _ in FANS)]
