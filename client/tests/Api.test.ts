@@ -95,11 +95,48 @@ describe('money', () => {
     expect(sent.map(({ key }) => key)).toEqual(['key-1', 'key-1', 'key-1']);
   });
 
+  it.each([
+    ['a payout', () => api.requestPayout(null), {}],
+    ['a subscription', () => api.subscribe('mia', 'card'), { modelId: 'mia', paymentMethodId: 'card' }],
+    ['skipping the queue', () => api.unlockCall('c'), {}],
+    ['a ticket', () => api.enterBattle('b'), {}],
+    [
+      'a tip',
+      () => api.tip('b', { to: 'mia', amountMinor: 5, currency: 'EUR', message: null }),
+      { to: 'mia', amountMinor: 5, currency: 'EUR' },
+    ],
+  ])('for %s carries a key as well, and no empty fields', async (_, pay, body) => {
+    answers = [new TypeError('network'), problem(402, 'payment_required')];
+    await failureOf(pay());
+    expect(sent.map(({ key }) => key)).toEqual(['key-1', 'key-1']);
+    expect(sent[0]?.body).toEqual(body);
+  });
+
   it('is not asked for without end', async () => {
     answers = Array(10).fill(new TypeError('network'));
     expect(await failureOf(api.topUp(1000, 'EUR', 'card'))).toMatchObject({ code: 'unreachable' });
     expect(sent).toHaveLength(3);
   });
+});
+
+it('a file is handed on as it is', async () => {
+  answers = [new Response('day,amount\n')];
+  const file = await api.earningsCsv({ from: '2026-01-01', to: '2026-01-31' });
+  expect(await file.text()).toBe('day,amount\n');
+  expect(sent[0]?.path).toBe('/api/creator/earnings.csv?from=2026-01-01&to=2026-01-31');
+});
+
+it('automatic top-up that is off names no card', async () => {
+  answers = [json({ enabled: false })];
+  const off = { enabled: false, paymentMethodId: null, amountMinor: null, maxPerDay: null };
+  await expect(api.setAutoRecharge(off)).resolves.toEqual(off);
+  expect(sent[0]).toMatchObject({ method: 'PUT', body: { enabled: false } });
+});
+
+it('a card is forgotten by an answer without a body', async () => {
+  answers = [new Response(null, { status: 204 })];
+  await expect(api.removePaymentMethod('a/b')).resolves.toBeNull();
+  expect(sent[0]).toMatchObject({ method: 'DELETE', path: '/api/wallet/payment-methods/a%2Fb' });
 });
 
 it('a call that may have been rung already is not rung again', async () => {

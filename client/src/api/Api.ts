@@ -1,14 +1,6 @@
-import { DecodeError, type Decoder } from '@/wire/decode';
-import { ApiError, problemOf } from './problem';
+import type { Decoder } from '@/wire/decode';
+import { Requests, type RequestsOptions } from './Requests';
 import * as schemas from './schemas';
-
-export interface ApiOptions {
-  fetch?: typeof fetch;
-  /** Makes the keys that let a payment be asked for again without being made twice. */
-  newKey?: () => string;
-  /** Called when the session is over and cannot be refreshed. */
-  onSignedOut?: () => void;
-}
 
 export interface Registration {
   email: string;
@@ -19,73 +11,107 @@ export interface Registration {
   birthDate: string;
 }
 
-/** How often a request that may be repeated safely is sent again when the network swallows it. */
-const NETWORK_RETRIES = 2;
-const REQUEST_TIMEOUT_MS = 15_000;
-/** Tabs of one browser share the refresh token, which works once: one tab at a time may use it. */
-const REFRESH_LOCK = 'curtaincall-refresh';
+export interface NewBattle {
+  title: string;
+  entryFeeMinor: number;
+  /** Who plays besides the host. */
+  players: readonly string[];
+}
+
+export interface NewTip {
+  to: string;
+  amountMinor: number;
+  currency: string;
+  message: string | null;
+}
+
+/** A stretch of days, both included, as ISO dates. */
+export interface Days {
+  from: string;
+  to: string;
+}
+
+const segment = encodeURIComponent;
 
 /** The REST API. The session lives in cookies that scripts cannot read; it is refreshed when it runs out. */
 export class Api {
-  readonly #fetch: typeof fetch;
-  readonly #newKey: () => string;
-  readonly #onSignedOut: () => void;
+  readonly #requests: Requests;
 
-  constructor(options: ApiOptions = {}) {
-    this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
-    this.#newKey = options.newKey ?? newIdempotencyKey;
-    this.#onSignedOut = options.onSignedOut ?? (() => undefined);
+  constructor(options: RequestsOptions = {}) {
+    this.#requests = new Requests(options);
   }
 
   // Signing in
 
   me(): Promise<schemas.Me> {
-    return this.#get('/api/me', schemas.me);
+    return this.#requests.get('/api/me', schemas.me);
   }
 
   register(registration: Registration): Promise<null> {
-    return this.#send('POST', '/api/auth/register', registration, schemas.nothing);
+    return this.#requests.send('POST', '/api/auth/register', registration, schemas.nothing);
   }
 
   signIn(email: string, password: string): Promise<null> {
-    return this.#send('POST', '/api/auth/login', { email, password }, schemas.nothing);
+    return this.#requests.send('POST', '/api/auth/login', { email, password }, schemas.nothing);
   }
 
   signOut(): Promise<null> {
-    return this.#send('POST', '/api/auth/logout', undefined, schemas.nothing);
+    return this.#requests.send('POST', '/api/auth/logout', undefined, schemas.nothing);
   }
 
-  // Creators
+  /** Renews the session's cookies. Throws `ApiError` 401 when there is no session any more. */
+  refresh(): Promise<null> {
+    return this.#requests.refresh();
+  }
 
-  async models(): Promise<schemas.Model[]> {
-    return (await this.#get('/api/models?limit=100', schemas.pageOf(schemas.model))).items;
+  // Creators, and what they earn
+
+  models(): Promise<schemas.Model[]> {
+    return this.#list('/api/models?limit=100', schemas.pageOf(schemas.model));
   }
 
   model(modelId: string): Promise<schemas.Model> {
-    return this.#get(`/api/models/${encodeURIComponent(modelId)}`, schemas.model);
+    return this.#requests.get(`/api/models/${segment(modelId)}`, schemas.model);
   }
 
   setRates(rates: schemas.Rates): Promise<null> {
-    return this.#send('PUT', '/api/creator/rates', rates, schemas.nothing);
+    return this.#requests.settle('PUT', '/api/creator/rates', rates, schemas.nothing);
   }
 
   earnings(): Promise<schemas.Earnings> {
-    return this.#get('/api/creator/earnings', schemas.earnings);
+    return this.#requests.get('/api/creator/earnings', schemas.earnings);
+  }
+
+  dailyEarnings(days: number): Promise<schemas.DailyEarnings> {
+    return this.#requests.get(`/api/creator/earnings/daily?days=${days}`, schemas.dailyEarnings);
+  }
+
+  earningsCsv({ from, to }: Days): Promise<Blob> {
+    return this.#requests.download(`/api/creator/earnings.csv?from=${segment(from)}&to=${segment(to)}`);
+  }
+
+  payouts(): Promise<schemas.Payout[]> {
+    return this.#list('/api/creator/payouts', schemas.pageOf(schemas.payout));
+  }
+
+  /** Null: all that is payable. */
+  requestPayout(amountMinor: number | null): Promise<schemas.Payout> {
+    const body = amountMinor === null ? {} : { amountMinor };
+    return this.#requests.pay('/api/creator/payouts', body, schemas.payout);
   }
 
   // Calls
 
   requestCall(modelId: string): Promise<schemas.Call> {
-    return this.#send('POST', '/api/calls', { modelId }, schemas.call);
+    return this.#requests.send('POST', '/api/calls', { modelId }, schemas.call);
   }
 
   call(callId: string): Promise<schemas.Call> {
-    return this.#get(`/api/calls/${encodeURIComponent(callId)}`, schemas.call);
+    return this.#requests.get(`/api/calls/${segment(callId)}`, schemas.call);
   }
 
-  async calls(state: string): Promise<schemas.Call[]> {
-    return (await this.#get(`/api/calls?state=${encodeURIComponent(state)}`, schemas.pageOf(schemas.call)))
-      .items;
+  calls(state: string): Promise<schemas.Call[]> {
+    return this.#list(`/api/calls?state=${segment(state)}`, schemas.pageOf(schemas.call));
   }
 
   acceptCall(callId: string): Promise<schemas.Call> {
@@ -100,156 +126,138 @@ export class Api {
     return this.#act(callId, 'end');
   }
 
+  /** Pays for not waiting: the call is accepted at once. */
+  unlockCall(callId: string): Promise<schemas.Call> {
+    return this.#requests.pay(`/api/calls/${segment(callId)}/unlock`, {}, schemas.call);
+  }
+
   receipt(callId: string): Promise<schemas.Receipt> {
-    return this.#get(`/api/calls/${encodeURIComponent(callId)}/receipt`, schemas.receipt);
+    return this.#requests.get(`/api/calls/${segment(callId)}/receipt`, schemas.receipt);
   }
 
-  async joinToken(roomId: string): Promise<string> {
-    const path = `/api/rooms/${encodeURIComponent(roomId)}/join-token`;
-    return (await this.#send('POST', path, { isSpectator: false }, schemas.joinToken)).token;
-  }
-
-  // Money
+  // Wallet
 
   wallet(): Promise<schemas.Wallet> {
-    return this.#get('/api/wallet', schemas.wallet);
+    return this.#requests.get('/api/wallet', schemas.wallet);
   }
 
-  transactions(cursor: string | null): Promise<{ items: schemas.Transaction[]; nextCursor: string | null }> {
-    const from = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    return this.#get(`/api/wallet/transactions?limit=20${from}`, schemas.pageOf(schemas.transaction));
+  transactions(cursor: string | null): Promise<schemas.Page<schemas.Transaction>> {
+    const from = cursor === null ? '' : `&cursor=${segment(cursor)}`;
+    return this.#requests.get(
+      `/api/wallet/transactions?limit=20${from}`,
+      schemas.pageOf(schemas.transaction),
+    );
   }
 
-  async paymentMethods(): Promise<schemas.PaymentMethod[]> {
-    return (await this.#get('/api/wallet/payment-methods', schemas.pageOf(schemas.paymentMethod))).items;
+  transactionsCsv({ from, to }: Days): Promise<Blob> {
+    return this.#requests.download(`/api/wallet/transactions.csv?from=${segment(from)}&to=${segment(to)}`);
+  }
+
+  gateways(): Promise<schemas.Gateway[]> {
+    return this.#list('/api/wallet/gateways', schemas.pageOf(schemas.gateway));
+  }
+
+  paymentMethods(): Promise<schemas.PaymentMethod[]> {
+    return this.#list('/api/wallet/payment-methods', schemas.pageOf(schemas.paymentMethod));
+  }
+
+  setUpCard(gateway: string): Promise<schemas.CardSetup> {
+    return this.#requests.send('POST', '/api/wallet/payment-methods/setup', { gateway }, schemas.cardSetup);
   }
 
   addPaymentMethod(gateway: string, token: string): Promise<schemas.PaymentMethod> {
-    return this.#send('POST', '/api/wallet/payment-methods', { gateway, token }, schemas.paymentMethod);
+    return this.#requests.send(
+      'POST',
+      '/api/wallet/payment-methods',
+      { gateway, token },
+      schemas.paymentMethod,
+    );
+  }
+
+  removePaymentMethod(paymentMethodId: string): Promise<null> {
+    const path = `/api/wallet/payment-methods/${segment(paymentMethodId)}`;
+    return this.#requests.send('DELETE', path, undefined, schemas.nothing);
   }
 
   topUp(amountMinor: number, currency: string, paymentMethodId: string): Promise<schemas.TopUp> {
-    return this.#pay('/api/wallet/top-ups', { amountMinor, currency, paymentMethodId }, schemas.topUp);
+    return this.#requests.pay(
+      '/api/wallet/top-ups',
+      { amountMinor, currency, paymentMethodId },
+      schemas.topUp,
+    );
   }
 
-  /** Renews the session's cookies. Throws `ApiError` 401 when there is no session any more. */
-  refresh(): Promise<null> {
-    return this.#refreshAlone(() => this.#once('POST', '/api/auth/refresh', undefined, {}, schemas.nothing));
+  topUpOf(topUpId: string): Promise<schemas.TopUp> {
+    return this.#requests.get(`/api/wallet/top-ups/${segment(topUpId)}`, schemas.topUp);
   }
 
-  // How requests are made
+  autoRecharge(): Promise<schemas.AutoRecharge> {
+    return this.#requests.get('/api/wallet/auto-recharge', schemas.autoRecharge);
+  }
+
+  setAutoRecharge(wish: schemas.AutoRecharge): Promise<schemas.AutoRecharge> {
+    const body = Object.fromEntries(Object.entries(wish).filter(([, value]) => value !== null));
+    return this.#requests.settle('PUT', '/api/wallet/auto-recharge', body, schemas.autoRecharge);
+  }
+
+  // Subscriptions
+
+  subscriptions(): Promise<schemas.Subscription[]> {
+    return this.#list('/api/subscriptions', schemas.pageOf(schemas.subscription));
+  }
+
+  subscribe(modelId: string, paymentMethodId: string): Promise<schemas.Subscription> {
+    return this.#requests.pay('/api/subscriptions', { modelId, paymentMethodId }, schemas.subscription);
+  }
+
+  /** At the end of the period that is paid for. */
+  cancelSubscription(subscriptionId: string): Promise<schemas.Subscription> {
+    const path = `/api/subscriptions/${segment(subscriptionId)}`;
+    return this.#requests.settle('DELETE', path, undefined, schemas.subscription);
+  }
+
+  // Rooms
+
+  battles(): Promise<schemas.Battle[]> {
+    return this.#list('/api/rooms?kind=battle', schemas.pageOf(schemas.battle));
+  }
+
+  battle(roomId: string): Promise<schemas.Battle> {
+    return this.#requests.get(`/api/rooms/${segment(roomId)}`, schemas.battle);
+  }
+
+  openBattle(battle: NewBattle): Promise<schemas.Room> {
+    return this.#requests.send('POST', '/api/rooms', { kind: 'battle', ...battle }, schemas.room);
+  }
+
+  enterBattle(roomId: string): Promise<schemas.Entry> {
+    return this.#requests.pay(`/api/rooms/${segment(roomId)}/entry`, {}, schemas.entry);
+  }
+
+  tip(roomId: string, { to, amountMinor, currency, message }: NewTip): Promise<schemas.Tip> {
+    const body = { to, amountMinor, currency, ...(message !== null && { message }) };
+    return this.#requests.pay(`/api/rooms/${segment(roomId)}/tips`, body, schemas.tip);
+  }
+
+  /** The pot goes to the host less the fee; with `cancel`, back to those who paid. */
+  endBattle(roomId: string, cancel: boolean): Promise<null> {
+    return this.#requests.pay(
+      `/api/rooms/${segment(roomId)}/end`,
+      cancel ? { cancel: true } : {},
+      schemas.nothing,
+    );
+  }
+
+  async joinToken(roomId: string): Promise<string> {
+    const path = `/api/rooms/${segment(roomId)}/join-token`;
+    return (await this.#requests.send('POST', path, { isSpectator: false }, schemas.joinToken)).token;
+  }
 
   #act(callId: string, action: 'accept' | 'decline' | 'end'): Promise<schemas.Call> {
-    const path = `/api/calls/${encodeURIComponent(callId)}/${action}`;
-    return this.#persist(() => this.#send('POST', path, {}, schemas.call));
+    return this.#requests.settle('POST', `/api/calls/${segment(callId)}/${action}`, {}, schemas.call);
   }
 
-  /** A POST that moves money. All its tries carry one key, so that they count once. */
-  #pay<T>(path: string, body: object, decoder: Decoder<T>): Promise<T> {
-    const headers = { 'Idempotency-Key': this.#newKey() };
-    return this.#persist(() => this.#signedIn('POST', path, body, headers, decoder));
+  async #list<T>(path: string, decoder: Decoder<schemas.Page<T>>): Promise<T[]> {
+    return (await this.#requests.get(path, decoder)).items;
   }
-
-  #get<T>(path: string, decoder: Decoder<T>): Promise<T> {
-    return this.#persist(() => this.#signedIn('GET', path, undefined, {}, decoder));
-  }
-
-  #send<T>(method: string, path: string, body: object | undefined, decoder: Decoder<T>): Promise<T> {
-    return this.#signedIn(method, path, body, {}, decoder);
-  }
-
-  async #persist<T>(request: () => Promise<T>): Promise<T> {
-    for (let retry = 0; ; retry++) {
-      try {
-        return await request();
-      } catch (error) {
-        const lost = error instanceof ApiError && error.code === 'unreachable';
-        if (!lost || retry === NETWORK_RETRIES) throw error;
-      }
-    }
-  }
-
-  /** Sends a request; if the session has run out, refreshes it and sends the request again. */
-  async #signedIn<T>(
-    method: string,
-    path: string,
-    body: object | undefined,
-    headers: Record<string, string>,
-    decoder: Decoder<T>,
-  ): Promise<T> {
-    const attempt = () => this.#once(method, path, body, headers, decoder);
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!isSessionOver(error) || path.startsWith('/api/auth/')) throw error;
-    }
-    return this.#refreshAlone(async () => {
-      try {
-        // Another tab may have refreshed while this one waited for its turn.
-        return await attempt();
-      } catch (error) {
-        if (!isSessionOver(error)) throw error;
-      }
-      try {
-        await this.#once('POST', '/api/auth/refresh', undefined, {}, schemas.nothing);
-      } catch (error) {
-        if (isSessionOver(error)) this.#onSignedOut();
-        throw error;
-      }
-      return attempt();
-    });
-  }
-
-  #refreshAlone<T>(task: () => Promise<T>): Promise<T> {
-    // Browsers know locks on secure pages only; elsewhere a clash of tabs asks for a new sign-in at worst.
-    const locks: LockManager | undefined = globalThis.navigator?.locks;
-    return locks === undefined ? task() : locks.request(REFRESH_LOCK, task);
-  }
-
-  async #once<T>(
-    method: string,
-    path: string,
-    body: object | undefined,
-    headers: Record<string, string>,
-    decoder: Decoder<T>,
-  ): Promise<T> {
-    let response: Response;
-    try {
-      response = await this.#fetch(path, {
-        method,
-        credentials: 'same-origin',
-        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-        headers: { ...headers, ...(body !== undefined && { 'Content-Type': 'application/json' }) },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
-    } catch (error) {
-      throw new ApiError(0, 'unreachable', 'No connection to the server. Check your network.', null, {
-        cause: error,
-      });
-    }
-    if (!response.ok) throw await problemOf(response);
-    try {
-      return decoder(response.status === 204 ? null : await response.json(), '');
-    } catch (error) {
-      if (!(error instanceof DecodeError || error instanceof SyntaxError)) throw error;
-      throw new ApiError(
-        response.status,
-        'bad_answer',
-        'The server gave an answer we do not understand.',
-        null,
-        {
-          cause: error,
-        },
-      );
-    }
-  }
-}
-
-function isSessionOver(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 401 && error.code !== 'invalid_credentials';
-}
-
-function newIdempotencyKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -3,11 +3,17 @@ import { Redirect, Route, Switch, useLocation } from 'wouter';
 import { Announcer } from './components/Announcer';
 import { Frame } from './components/Frame';
 import { IncomingCall } from './components/IncomingCall';
+import { BattlePage } from './pages/BattlePage';
+import { BattlesPage } from './pages/BattlesPage';
 import { CallPage } from './pages/CallPage';
+import { CardsPage } from './pages/CardsPage';
+import { EarningsPage } from './pages/EarningsPage';
+import { ModelPage } from './pages/ModelPage';
 import { ModelsPage } from './pages/ModelsPage';
 import { NotFoundPage } from './pages/NotFoundPage';
 import { SignInPage } from './pages/SignInPage';
 import { StudioPage } from './pages/StudioPage';
+import { SubscriptionsPage } from './pages/SubscriptionsPage';
 import { WalletPage } from './pages/WalletPage';
 import { LiveProvider } from './state/live';
 import { SessionProvider, useSession } from './state/session';
@@ -41,6 +47,7 @@ function Pages() {
     <LiveProvider me={me}>
       <Switch>
         <Route path="/call/:callId">{({ callId }) => <CallPage key={callId} callId={callId} />}</Route>
+        <Route path="/battles/:roomId">{({ roomId }) => <BattlePage key={roomId} roomId={roomId} />}</Route>
         <Route>
           <Frame>
             <Switch>
@@ -50,8 +57,15 @@ function Pages() {
                 </Route>
               ))}
               <Route path="/models" component={ModelsPage} />
+              <Route path="/models/:modelId">
+                {({ modelId }) => <ModelPage key={modelId} modelId={modelId} />}
+              </Route>
+              <Route path="/battles" component={BattlesPage} />
+              <Route path="/subscriptions" component={SubscriptionsPage} />
               <Route path="/wallet" component={WalletPage} />
-              <Route path="/studio">{me.role === 'creator' ? <StudioPage /> : <NotFoundPage />}</Route>
+              <Route path="/wallet/cards" component={CardsPage} />
+              {me.role === 'creator' && <Route path="/studio" component={StudioPage} />}
+              {me.role === 'creator' && <Route path="/studio/earnings" component={EarningsPage} />}
               <Route component={NotFoundPage} />
             </Switch>
           </Frame>

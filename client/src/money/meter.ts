@@ -38,3 +38,11 @@ export function formatDuration(ms: number): string {
   const shown = parts[0] === 0 ? parts.slice(1) : parts;
   return shown.map((part, index) => (index === 0 ? String(part) : String(part).padStart(2, '0'))).join(':');
 }
+
+/** 10,000 ms as "10 seconds", 60,000 ms as "1 minute", 90,000 ms as "1:30 minutes". */
+export function durationInWords(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return seconds === 1 ? '1 second' : `${seconds} seconds`;
+  if (seconds % 60 !== 0) return `${formatDuration(ms)} minutes`;
+  return seconds === 60 ? '1 minute' : `${seconds / 60} minutes`;
+}

@@ -29,6 +29,23 @@ export function formatMoney(amountMinor: number, currency: string, locale?: stri
   return formatOf(currency, locale).format(exact);
 }
 
+/** As `formatMoney`, with a plus before what comes in: "+€50.00", "-€12.00". */
+export function formatSigned(amountMinor: number, currency: string, locale?: string): string {
+  return `${amountMinor > 0 ? '+' : ''}${formatMoney(amountMinor, currency, locale)}`;
+}
+
+/** For the lines of a scale: no minor units where there are none, thousands shortened: "€1.5K". */
+export function formatRound(amountMinor: number, currency: string, locale?: string): string {
+  const digits = minorDigits(currency);
+  return new Intl.NumberFormat(locale, {
+    style: 'currency',
+    currency,
+    notation: 'compact',
+    minimumFractionDigits: 0,
+    maximumFractionDigits: amountMinor % 10 ** digits === 0 ? 1 : digits,
+  }).format(amountMinor / 10 ** digits);
+}
+
 /** "3.50" or "3,5" as minor units; null if it is no amount of this currency. */
 export function parseMoney(input: string, currency: string): number | null {
   const match = /^(\d{1,9})(?:[.,](\d+))?$/.exec(input.trim());

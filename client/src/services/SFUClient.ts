@@ -80,7 +80,7 @@ export class SFUClient extends Emitter<SFUEvents> {
   async joinAsParticipant(): Promise<void> {
     this.#begin();
     try {
-      if (this.camera.stream === null) {
+      if (this.camera.stream === null && !this.#options.watchOnly) {
         await this.camera.startCamera().catch((error) => {
           if (!this.#options.cameraOptional) throw error;
         });

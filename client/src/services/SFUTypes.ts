@@ -25,6 +25,8 @@ export interface SFUClientOptions {
   slotPairs?: number;
   /** Join even if there is no camera, to see and hear only. Default: false. */
   cameraOptional?: boolean;
+  /** See and hear only: the camera is not asked for. Default: false. */
+  watchOnly?: boolean;
   createSocket?: SocketFactory;
   createPeerConnection?: PeerConnectionFactory;
 }

@@ -51,6 +51,14 @@ export const instant: Decoder<number> = (value, path) => {
   return ms;
 };
 
+/** A calendar day of the wire (ISO 8601), such as `2026-01-31`. */
+export const day: Decoder<string> = (value, path) => {
+  if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(value) || Number.isNaN(Date.parse(value))) {
+    throw new DecodeError(path, 'a day', value);
+  }
+  return value;
+};
+
 export function oneOf<const T extends string>(...allowed: readonly T[]): Decoder<T> {
   return (value, path) => {
     const found = allowed.find((candidate) => candidate === value);
@@ -61,6 +69,11 @@ export function oneOf<const T extends string>(...allowed: readonly T[]): Decoder
 
 export function nullable<T>(decoder: Decoder<T>): Decoder<T | null> {
   return (value, path) => (value === null || value === undefined ? null : decoder(value, path));
+}
+
+/** What is assumed of a field that is missing or null. */
+export function withDefault<T>(decoder: Decoder<T>, fallback: NoInfer<T>): Decoder<T> {
+  return (value, path) => (value === null || value === undefined ? fallback : decoder(value, path));
 }
 
 export function listOf<T>(decoder: Decoder<T>): Decoder<T[]> {

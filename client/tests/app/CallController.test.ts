@@ -75,7 +75,7 @@ async function live(): Promise<FakeSocket> {
 }
 
 it('opens the camera once, however many ask for it', async () => {
-  await Promise.all([controller.startCamera(), controller.startCamera()]);
+  await Promise.all([controller.media.start(), controller.media.start()]);
   await live();
   expect(browser.devices.requests).toHaveLength(1);
   expect(controller.snapshot().cameraProblem).toBeNull();
@@ -83,7 +83,7 @@ it('opens the camera once, however many ask for it', async () => {
 
 it('shows a camera problem and still joins, to see and hear', async () => {
   browser.devices.refuse = () => 'NotAllowedError';
-  await controller.startCamera();
+  await controller.media.start();
   expect(controller.snapshot().cameraProblem?.problem).toBe('permission-denied');
   await live();
   expect(controller.snapshot().connection).toBe('connected');

@@ -1,8 +1,8 @@
 import { cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '@/api/problem';
-import type { CallController } from '@/app/call/CallController';
 import { CameraTrouble } from '@/app/call/CameraTrouble';
+import type { OwnMedia } from '@/app/call/OwnMedia';
 import { Announcer, useAnnounce } from '@/app/components/Announcer';
 import { ErrorNote } from '@/app/components/ErrorNote';
 import { CameraError } from '@/services/CameraError';
@@ -10,27 +10,27 @@ import { CameraError } from '@/services/CameraError';
 afterEach(cleanup);
 
 describe('trouble with the camera', () => {
-  const startCamera = vi.fn();
-  const dismissCameraProblem = vi.fn();
-  const controller = { startCamera, dismissCameraProblem } as unknown as CallController;
+  const start = vi.fn();
+  const dismissProblem = vi.fn();
+  const media = { start, dismissProblem } as unknown as OwnMedia;
 
   it('is read out, with steps to take', () => {
-    render(<CameraTrouble problem={new CameraError('permission-denied')} controller={controller} />);
+    render(<CameraTrouble problem={new CameraError('permission-denied')} media={media} />);
     expect(screen.getByRole('alert').textContent).toContain('Your camera or microphone is blocked');
     expect(screen.getAllByRole('listitem')[0]?.textContent).toMatch(/lock or camera sign/);
   });
 
   it('names HTTPS where that is what is missing', () => {
-    render(<CameraTrouble problem={new CameraError('insecure-context')} controller={controller} />);
+    render(<CameraTrouble problem={new CameraError('insecure-context')} media={media} />);
     expect(screen.getByRole('alert').textContent).toContain('https://');
   });
 
   it('can be tried again, or gone on without', () => {
-    render(<CameraTrouble problem={new CameraError('in-use')} controller={controller} />);
+    render(<CameraTrouble problem={new CameraError('in-use')} media={media} />);
     fireEvent.click(screen.getByRole('button', { name: 'Try again' }));
-    expect(startCamera).toHaveBeenCalledTimes(1);
+    expect(start).toHaveBeenCalledTimes(1);
     fireEvent.click(screen.getByRole('button', { name: 'Go on without' }));
-    expect(dismissCameraProblem).toHaveBeenCalledTimes(1);
+    expect(dismissProblem).toHaveBeenCalledTimes(1);
   });
 });
 

@@ -1,6 +1,6 @@
-import { Icon, type IconName } from '../components/Icon';
 import { useAction } from '../state/useLoad';
 import type { CallController, CallSnapshot } from './CallController';
+import { Control } from './Control';
 
 interface Props {
   snapshot: CallSnapshot;
@@ -11,7 +11,7 @@ interface Props {
 
 export function CallControls({ snapshot, controller, chatOpen, toggleChat }: Props) {
   const { micMuted, cameraMuted, localStream, unread, ending } = snapshot;
-  const flip = useAction(() => controller.flip());
+  const flip = useAction(() => controller.media.flip());
   const hangUp = useAction(() => controller.hangUp());
   const hasCamera = localStream !== null;
   return (
@@ -21,14 +21,14 @@ export function CallControls({ snapshot, controller, chatOpen, toggleChat }: Pro
         label={micMuted ? 'Unmute microphone' : 'Mute microphone'}
         pressed={micMuted}
         disabled={!hasCamera}
-        act={() => controller.toggle('audio')}
+        act={() => controller.media.toggle('audio')}
       />
       <Control
         icon={cameraMuted ? 'cameraOff' : 'camera'}
         label={cameraMuted ? 'Turn camera on' : 'Turn camera off'}
         pressed={cameraMuted}
         disabled={!hasCamera}
-        act={() => controller.toggle('video')}
+        act={() => controller.media.toggle('video')}
       />
       <Control
         icon="flip"
@@ -51,32 +51,5 @@ export function CallControls({ snapshot, controller, chatOpen, toggleChat }: Pro
         act={() => hangUp.run()}
       />
     </div>
-  );
-}
-
-interface ControlProps {
-  icon: IconName;
-  label: string;
-  act: () => void;
-  pressed?: boolean;
-  disabled?: boolean;
-  danger?: boolean;
-  badge?: number;
-}
-
-function Control({ icon, label, act, pressed, disabled, danger, badge = 0 }: ControlProps) {
-  return (
-    <button
-      type="button"
-      className={danger ? 'control control-danger' : 'control'}
-      aria-label={label}
-      title={label}
-      aria-pressed={pressed}
-      disabled={disabled}
-      onClick={act}
-    >
-      <Icon name={icon} />
-      {badge > 0 && <span className="badge">{Math.min(badge, 99)}</span>}
-    </button>
   );
 }

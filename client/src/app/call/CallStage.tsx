@@ -66,11 +66,11 @@ export function CallStage({
       </header>
       <SelfView
         stream={snapshot.cameraMuted ? null : snapshot.localStream}
-        mirrored={controller.facing === 'user'}
+        mirrored={controller.media.facing === 'user'}
       />
       <div className="stage-middle">
         {snapshot.cameraProblem !== null && (
-          <CameraTrouble problem={snapshot.cameraProblem} controller={controller} />
+          <CameraTrouble problem={snapshot.cameraProblem} media={controller.media} />
         )}
         {snapshot.failure !== null && (
           <ErrorNote error={snapshot.failure} retry={() => controller.retryJoin()} />

@@ -1,9 +1,9 @@
 import type { CameraError } from '@/services/CameraError';
 import { Icon } from '../components/Icon';
-import type { CallController } from './CallController';
+import type { OwnMedia } from './OwnMedia';
 
 /** What is wrong with the camera and what a person can do about it, step by step. */
-export function CameraTrouble({ problem, controller }: { problem: CameraError; controller: CallController }) {
+export function CameraTrouble({ problem, media }: { problem: CameraError; media: OwnMedia }) {
   const { title, steps } = problem.advice;
   return (
     <section className="camera-trouble" role="alert">
@@ -17,14 +17,10 @@ export function CameraTrouble({ problem, controller }: { problem: CameraError; c
         ))}
       </ol>
       <div className="camera-trouble-actions">
-        <button type="button" className="button button-primary" onClick={() => controller.startCamera()}>
+        <button type="button" className="button button-primary" onClick={() => media.start()}>
           Try again
         </button>
-        <button
-          type="button"
-          className="button button-quiet"
-          onClick={() => controller.dismissCameraProblem()}
-        >
+        <button type="button" className="button button-quiet" onClick={() => media.dismissProblem()}>
           Go on without
         </button>
       </div>

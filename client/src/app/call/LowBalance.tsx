@@ -1,15 +1,7 @@
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback } from 'react';
 import { formatDuration } from '@/money/meter';
-import { formatMoney } from '@/money/money';
-import { useAnnounce } from '../components/Announcer';
-import { ErrorNote } from '../components/ErrorNote';
 import { Icon } from '../components/Icon';
-import { Sheet } from '../components/Sheet';
-import { TopUp } from '../components/TopUp';
-import { useLive } from '../state/live';
-import { useSession } from '../state/session';
-import { topUpFailure } from '../state/topUp';
-import { useAction, useLoad } from '../state/useLoad';
+import { QuickTopUp } from '../payments/QuickTopUp';
 import { useNow } from '../state/useNow';
 import type { CallController, CallSnapshot } from './CallController';
 
@@ -18,42 +10,12 @@ const ONE_TAP_MINOR = 2_000;
 
 /** The warning that the money runs out, and the one tap that helps. */
 export function LowBalance({ snapshot, controller }: { snapshot: CallSnapshot; controller: CallController }) {
-  const { api } = useSession();
-  const { wallet, reloadWallet } = useLive();
-  const announce = useAnnounce();
-  const [sheetOpen, setSheetOpen] = useState(false);
-  const [declined, setDeclined] = useState<string | null>(null);
-  const methods = useLoad(useCallback(() => api.paymentMethods(), [api]));
   const { lowUntil } = snapshot;
   const now = useNow(250, lowUntil !== null);
-  const currency = wallet?.currency ?? 'EUR';
-  const card = methods.data?.at(-1);
   const visible = lowUntil !== null;
+  const done = useCallback(() => controller.toppedUp(), [controller]);
 
-  const done = useCallback(() => {
-    setSheetOpen(false);
-    controller.toppedUp();
-    reloadWallet();
-  }, [controller, reloadWallet]);
-  const addNow = useAction(async () => {
-    setDeclined(null);
-    if (card === undefined) {
-      setSheetOpen(true);
-      return;
-    }
-    const failure = topUpFailure(await api.topUp(ONE_TAP_MINOR, currency, card.paymentMethodId));
-    if (failure !== null) {
-      setDeclined(failure);
-      return;
-    }
-    announce(`${formatMoney(ONE_TAP_MINOR, currency)} added. The call goes on.`, 'good');
-    done();
-  });
-  useEffect(() => {
-    // After the end there is nothing left to pay for.
-    if (snapshot.ending !== null) setSheetOpen(false);
-  }, [snapshot.ending]);
-
+  // After the end there is nothing left to pay for.
   if (snapshot.ending !== null) return null;
   const secondsLeft = lowUntil === null ? 0 : Math.max(0, Math.ceil((lowUntil - now) / 1000));
   return (
@@ -67,30 +29,15 @@ export function LowBalance({ snapshot, controller }: { snapshot: CallSnapshot; c
             <Icon name="clock" />
             <span>
               <strong>{formatDuration(secondsLeft * 1000)} left</strong>
-              <small>{declined ?? 'Then the call ends by itself.'}</small>
+              <small>Then the call ends by itself.</small>
             </span>
           </p>
-          <div className="low-balance-actions">
-            <button
-              type="button"
-              className="button button-gold"
-              disabled={addNow.busy}
-              onClick={() => addNow.run()}
-            >
-              <Icon name="plus" />
-              {addNow.busy ? 'Adding…' : `Add ${formatMoney(ONE_TAP_MINOR, currency)}`}
-            </button>
-            <button type="button" className="button button-quiet" onClick={() => setSheetOpen(true)}>
-              Other
-            </button>
-          </div>
-          {addNow.error !== null && <ErrorNote error={addNow.error} />}
+          <QuickTopUp
+            amountMinor={ONE_TAP_MINOR}
+            onDone={done}
+            thanks={(amount) => `${amount} added. The call goes on.`}
+          />
         </section>
-      )}
-      {sheetOpen && (
-        <Sheet title="Add money" onClose={() => setSheetOpen(false)}>
-          <TopUp onDone={done} />
-        </Sheet>
       )}
     </>
   );

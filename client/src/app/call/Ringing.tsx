@@ -10,6 +10,7 @@ import { useNow } from '../state/useNow';
 import type { CallController } from './CallController';
 import { CameraTrouble } from './CameraTrouble';
 import { SelfView } from './SelfView';
+import { SkipQueue } from './SkipQueue';
 import { useCallSnapshot } from './useCall';
 
 /** Before the call: the other side is rung, one sees oneself as one will be seen. */
@@ -53,9 +54,10 @@ export function Ringing({
           {secondsLeft !== null && ` · ${secondsLeft} s`}
         </p>
       </div>
-      {cameraProblem !== null && <CameraTrouble problem={cameraProblem} controller={controller} />}
+      {cameraProblem !== null && <CameraTrouble problem={cameraProblem} media={controller.media} />}
       {(accept.error ?? giveUp.error) !== null && <ErrorNote error={accept.error ?? giveUp.error} />}
       <SelfView stream={localStream} mirrored waiting={cameraProblem === null} />
+      {isFan && <SkipQueue call={call} />}
       <div className="ringing-actions">
         <button
           type="button"

@@ -14,13 +14,19 @@ interface Tab {
 
 const MODELS: Tab = { to: '/models', label: 'Models', icon: 'models' };
 const STUDIO: Tab = { to: '/studio', label: 'Studio', icon: 'studio' };
+const BATTLES: Tab = { to: '/battles', label: 'Battles', icon: 'trophy' };
+const SUBSCRIPTIONS: Tab = { to: '/subscriptions', label: 'Subscriptions', icon: 'repeat' };
 const WALLET: Tab = { to: '/wallet', label: 'Wallet', icon: 'wallet' };
+
+/** Four at most: so many fit side by side under a thumb. A creator's subscriptions are reached from the wallet. */
+const TABS_OF_FANS = [MODELS, BATTLES, SUBSCRIPTIONS, WALLET] as const;
+const TABS_OF_CREATORS = [STUDIO, MODELS, BATTLES, WALLET] as const;
 
 /** What surrounds every page but the call: the name, the ways around, the balance. */
 export function Frame({ children }: { children: ReactNode }) {
   const { me, signOut } = useSession();
   const { wallet, connected } = useLive();
-  const tabs = me?.role === 'creator' ? [STUDIO, MODELS, WALLET] : [MODELS, WALLET];
+  const tabs = me?.role === 'creator' ? TABS_OF_CREATORS : TABS_OF_FANS;
   return (
     <>
       <a className="skip-link" href="#main">

@@ -52,13 +52,13 @@ function CallWith({ call, me, controller }: { call: Call; me: Me; controller: Ca
   const entered = connection !== 'idle' || ending !== null;
 
   useEffect(() => {
-    if (!over) controller.startCamera();
+    if (!over) controller.media.start();
   }, [controller, over]);
 
   useEffect(() => {
     if (ringing || over) return;
     // The camera may still be asking for leave: joining waits for it, and goes without if it must.
-    controller.startCamera().then(() => controller.join());
+    controller.media.start().then(() => controller.join());
     rememberLastCall(call.callId);
   }, [controller, ringing, over, call.callId]);
 

@@ -1,18 +1,11 @@
 import { useCallback, useMemo, useState } from 'react';
-import { Link, useLocation } from 'wouter';
-import { ApiError } from '@/api/problem';
-import type { Model } from '@/api/schemas';
-import { formatDuration } from '@/money/meter';
-import { formatMoney } from '@/money/money';
+import { Link } from 'wouter';
 import { ErrorNote } from '../components/ErrorNote';
-import { Icon } from '../components/Icon';
 import { LastCall } from '../components/LastCall';
-import { Portrait } from '../components/Portrait';
-import { Sheet } from '../components/Sheet';
-import { TopUp } from '../components/TopUp';
+import { ModelCard } from '../models/ModelCard';
 import { useLive } from '../state/live';
 import { useSession } from '../state/session';
-import { useAction, useLoad } from '../state/useLoad';
+import { useLoad } from '../state/useLoad';
 import { useTitle } from '../state/useTitle';
 
 /** Who can be called, and for how much. */
@@ -69,70 +62,6 @@ export function ModelsPage() {
         ))}
       </ul>
     </>
-  );
-}
-
-function ModelCard({ model, isMe }: { model: Model; isMe: boolean }) {
-  const { api } = useSession();
-  const { reloadWallet } = useLive();
-  const [, navigate] = useLocation();
-  const [needsMoney, setNeedsMoney] = useState(false);
-  const call = useAction(async () => {
-    try {
-      const { callId } = await api.requestCall(model.modelId);
-      navigate(`/call/${callId}`);
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== 'payment_required') throw error;
-      setNeedsMoney(true);
-    }
-  });
-  const { rates, online, displayName } = model;
-  return (
-    <article className="card" data-online={online || undefined}>
-      <Portrait id={model.modelId} name={displayName} />
-      <p className="card-presence">
-        <span className="dot" data-online={online || undefined} />
-        {online ? 'Online' : 'Away'}
-      </p>
-      <div className="card-foot">
-        <h2>{displayName}</h2>
-        {rates === null ? (
-          <p className="muted">No rate yet</p>
-        ) : (
-          <p className="card-rate">
-            <strong>{formatMoney(rates.pricePerMinuteMinor, rates.currency)}</strong>
-            <span> / min</span>
-            <small> from {formatDuration(rates.minimumMs)}</small>
-          </p>
-        )}
-        <button
-          type="button"
-          className="button button-primary button-wide"
-          disabled={!online || rates === null || isMe || call.busy}
-          onClick={() => call.run()}
-          aria-label={`Call ${displayName}`}
-        >
-          <Icon name="camera" />
-          {isMe ? 'This is you' : call.busy ? 'Calling…' : 'Call'}
-        </button>
-        {call.error !== null && <ErrorNote error={call.error} />}
-      </div>
-      {needsMoney && rates !== null && (
-        <Sheet title={`Add money to call ${displayName}`} onClose={() => setNeedsMoney(false)}>
-          <p className="muted">
-            A call costs at least{' '}
-            {formatMoney(Math.ceil((rates.minimumMs * rates.pricePerMinuteMinor) / 60_000), rates.currency)} (
-            {formatDuration(rates.minimumMs)} minutes). What you do not use stays in your wallet.
-          </p>
-          <TopUp
-            onDone={() => {
-              reloadWallet();
-              setNeedsMoney(false);
-            }}
-          />
-        </Sheet>
-      )}
-    </article>
   );
 }
 
