@@ -101,6 +101,14 @@ class People:
         body = {"kind": "conference", "roomId": room_id, "maxParticipants": max_participants}
         return await self._post("/api/rooms", body, self.service, 201)
 
+    async def battle(self, host: Person, *, entry_fee_minor: int = 0) -> Json:
+        body = {"kind": "battle", "title": "Friday night", "entryFeeMinor": entry_fee_minor}
+        return await self._post("/api/rooms", body, host.bearer, 201)
+
+    async def tip(self, fan: Person, creator: Person, room_id: str, amount_minor: int) -> Json:
+        body = {"to": creator.user_id, "amountMinor": amount_minor, "currency": "EUR"}
+        return await self._post(f"/api/rooms/{room_id}/tips", body, fan.bearer, 201, keyed=True)
+
     async def join_token(self, room_id: str, user_id: str) -> str:
         """A join token for any user, as the back end of an embedding site asks for it."""
         body = {"isSpectator": False, "userId": user_id}
