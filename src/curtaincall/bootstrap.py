@@ -56,6 +56,9 @@ from curtaincall.statements.service import Statements
 from curtaincall.storage.database import Database, migrate, open_database
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.idempotency import IdempotencyStore
+from curtaincall.subscriptions.loop import SubscriptionLoop
+from curtaincall.subscriptions.model import SubscriptionRules
+from curtaincall.subscriptions.service import SubscriptionsService
 from curtaincall.transports.authentication import Authenticator
 from curtaincall.transports.grpc.monetization import Monetization
 from curtaincall.transports.grpc.server import MonetizationServer, PortUnavailable
@@ -122,6 +125,7 @@ class App:
             self.services.payouts,
             clock,
         )
+        self._subscriptions = SubscriptionLoop(self.services.subscriptions, settings.subscriptions.tick_s)
         hub = EventsHub()
         News(self.services, hub)  # kept alive by its subscriptions
         self._endpoints = Endpoints(self.services, hub)
@@ -151,6 +155,7 @@ class App:
         if services.payment_watch is not None:
             services.payment_watch.start()
         await self._money.start()
+        self._subscriptions.start()
         log.info("started", extra={"demo": self.settings.demo})
 
     async def _media_events(self) -> None:
@@ -181,6 +186,7 @@ class App:
         await self._money.stop()
         if self.services.payment_watch is not None:
             await self.services.payment_watch.stop()
+        await self._subscriptions.stop()
         await self._leases.stop()
         await self._payments.stop()
         if self._pumping is not None:
@@ -339,6 +345,7 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         calls=PrivateCalls(executor, accounts, blocks, rooms, charging, presence, bus, clock, ids),
         purchases=purchases,
         room_purchases=RoomPurchases(executor, rooms, purchases, till, bus, clock, ids),
+        subscriptions=SubscriptionsService(executor, ledger, cards, clock, ids, bus, _subscription_rules(settings)),
         presence=presence,
         backoffice=Backoffice(executor, ledger, accounts, statements, bus, clock, ids, settings.currency),
         enforcement=enforcement,
@@ -373,6 +380,17 @@ def _room_rules(settings: Settings) -> RoomRules:
         max_participants=settings.rooms.max_participants,
         reconnect_grace_us=settings.rooms.reconnect_grace_s * 1_000_000,
         unpaid_lease_ms=settings.charging.lease_ms,
+    )
+
+
+def _subscription_rules(settings: Settings) -> SubscriptionRules:
+    figures = settings.subscriptions
+    return SubscriptionRules(
+        currency=settings.currency,
+        fee_bp=settings.charging.fee_bp,
+        renew_ahead_ms=figures.renew_ahead_s * 1000,
+        retry_days=tuple(sorted(figures.retry_days)),
+        grace_days=figures.grace_days,
     )
 
 

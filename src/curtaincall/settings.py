@@ -203,6 +203,19 @@ class PaymentsSettings(_Branch):
         return () if self.gateway == "none" else tuple(name.strip() for name in self.gateway.split(","))
 
 
+class SubscriptionsSettings(_Branch):
+    """When subscriptions are renewed, and how long a declined one is kept."""
+
+    renew_ahead_s: int = Field(default=3600, ge=0, le=7 * 86_400)
+    """A renewal is charged so long before the period's end, so that nothing lapses between."""
+    retry_days: tuple[Annotated[int, Field(ge=0, le=60)], ...] = Field(default=(1, 3, 5, 7), max_length=10)
+    """Days after the period's end on which a declined renewal is tried again."""
+    grace_days: int = Field(default=8, ge=0, le=60)
+    """Days after the period's end for which a subscriber keeps what is not paid; then the subscription ends."""
+    tick_s: float = Field(default=30.0, ge=0.1, le=3600)
+    """How often it is looked for what is due."""
+
+
 class GrpcSettings(_Branch):
     """The Monetization Service that we serve."""
 
@@ -278,6 +291,7 @@ class Settings(BaseSettings):
     limits: LimitsSettings = LimitsSettings()
     charging: ChargingSettings = ChargingSettings()
     payments: PaymentsSettings = PaymentsSettings()
+    subscriptions: SubscriptionsSettings = SubscriptionsSettings()
     grpc: GrpcSettings = GrpcSettings()
     monetization: MonetizationSettings = MonetizationSettings()
     packager: PackagerSettings = PackagerSettings()

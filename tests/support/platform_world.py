@@ -28,6 +28,8 @@ from curtaincall.rooms.purchases import RoomPurchases
 from curtaincall.rooms.service import RoomRules, RoomsService
 from curtaincall.statements.service import Statements
 from curtaincall.storage.database import migrate, open_database
+from curtaincall.subscriptions.model import SubscriptionRules
+from curtaincall.subscriptions.service import SubscriptionsService
 from support.money_world import MoneyWorld
 from support.virtual_media import VirtualMedia
 
@@ -120,6 +122,9 @@ class PlatformWorld(MoneyWorld):
         purchase_rules = PurchaseRules("EUR", fee_bp=2_000)
         till = Till(self.ledger, purchase_rules)
         self.purchases = PurchasesService(self.executor, self.ledger, self.clock, self.new_id, self.bus, purchase_rules)
+        self.subscriptions = SubscriptionsService(
+            self.executor, self.ledger, self.cards, self.clock, self.new_id, self.bus, SubscriptionRules()
+        )
         self.rooms = RoomsService(
             self.executor, self.media, self.charging, self.bus, self.clock, self.new_id, room_rules, till
         )

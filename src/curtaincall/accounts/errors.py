@@ -65,3 +65,9 @@ class TooManyBlocks(AccountsError):
 
 class TooManyReports(AccountsError):
     code = "too_many_reports"
+
+
+class DealingBlocked(AccountsError):
+    """One of the two has blocked the other; which of them is not told."""
+
+    code = "blocked"

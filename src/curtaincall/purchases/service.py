@@ -10,6 +10,7 @@ from curtaincall.access.events import EntitlementGranted, EntitlementRevoked
 from curtaincall.access.model import Answer, Entitlement, Feature
 from curtaincall.access.sale import Offer, Sale, Sold, sell
 from curtaincall.accounts import store as accounts_store
+from curtaincall.accounts.dealing import check_dealing
 from curtaincall.accounts.errors import UserUnknown
 from curtaincall.accounts.model import Role
 from curtaincall.charging import rates
@@ -54,7 +55,7 @@ class PurchasesService:
     async def unlock(self, user_id: str, creator_id: str) -> Sold:
         """Buy a call with the creator that skips queue and ring. Having one already, one pays for no second.
 
-        Raises UserUnknown, NotForSale, AlreadyYours, InsufficientFunds.
+        Raises UserUnknown, NotForSale, AlreadyYours, AccountFrozen, DealingBlocked, InsufficientFunds.
         """
         command = (self._ids(), user_id, creator_id, self._clock.now_ms())
         sold = await self._executor.submit(self._unlock, command)
@@ -88,6 +89,7 @@ class PurchasesService:
             raise UserUnknown("There is no such creator.")
         if creator_id == user_id:
             raise AlreadyYours("You need not unlock yourself.")
+        check_dealing(tx, user_id, creator_id)
         asked = rates.find(tx, creator_id)
         if asked is None or asked.instant_unlock_minor is None:
             raise NotForSale("This creator sells no instant unlocks.")

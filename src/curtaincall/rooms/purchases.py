@@ -14,6 +14,7 @@ from curtaincall.access import store as access_store
 from curtaincall.access.model import Feature
 from curtaincall.access.sale import Sold
 from curtaincall.accounts import store as accounts_store
+from curtaincall.accounts.dealing import check_dealing
 from curtaincall.accounts.model import Role
 from curtaincall.charging import rates
 from curtaincall.kernel.clock import Clock
@@ -173,6 +174,7 @@ class RoomPurchases:
     async def _sell(self, sell: Callable[[Connection, RoomSale], Sold], sale: RoomSale) -> Sold:
         def use_case(tx: Connection, command: RoomSale) -> Sold:
             store.lock_open(tx, command.room_id)
+            check_dealing(tx, command.user_id, command.seller_id)
             return sell(tx, command)
 
         sold = await self._executor.submit(use_case, sale)
@@ -181,6 +183,7 @@ class RoomPurchases:
 
     def _tip(self, tx: Connection, command: _GivenTip) -> TipGiven:
         store.lock_open(tx, command.new.room_id)
+        check_dealing(tx, command.new.from_id, command.new.to_id)
         receiver = accounts_store.user_by_id(tx, command.new.to_id)
         if receiver is None or receiver.role is not Role.CREATOR:
             raise TipRecipientInvalid("Tips are for creators: nobody else can be paid out.")

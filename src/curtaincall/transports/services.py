@@ -31,6 +31,7 @@ from curtaincall.settings import Settings
 from curtaincall.statements.service import Statements
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.idempotency import IdempotencyStore
+from curtaincall.subscriptions.service import SubscriptionsService
 from curtaincall.transports.authentication import Authenticator
 from curtaincall.transports.limits import RateLimits
 
@@ -61,6 +62,7 @@ class Services:
     calls: PrivateCalls
     purchases: PurchasesService
     room_purchases: RoomPurchases
+    subscriptions: SubscriptionsService
     presence: Presence
     enforcement: PaymentEnforcementService
     backoffice: Backoffice

@@ -25,9 +25,12 @@ from curtaincall.payments import (  # noqa: F401 - declares tables
     takeback,
 )
 from curtaincall.payments import store as payments_store  # noqa: F401 - declares tables
+from curtaincall.purchases import store as purchases_store  # noqa: F401 - declares tables
+from curtaincall.rooms import store as rooms_store  # noqa: F401 - declares tables
 from curtaincall.storage import idempotency  # noqa: F401 - declares tables
 from curtaincall.storage.database import Database, alembic_config, migrate, open_database
 from curtaincall.storage.schema import metadata
+from curtaincall.subscriptions import store as subscriptions_store  # noqa: F401 - declares tables
 
 
 @pytest.fixture

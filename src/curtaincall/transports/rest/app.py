@@ -20,6 +20,7 @@ from curtaincall.transports.rest import (
     rooms,
     rtc,
     safety,
+    subscriptions,
     wallet,
     web,
     webhooks,
@@ -44,7 +45,21 @@ def create_app(services: Services, endpoints: Endpoints, web_root: Path) -> ASGI
     app.router.routes.append(WebSocketRoute("/api/rtc/signaling", endpoints.signaling))
     app.router.routes.append(WebSocketRoute("/api/events", endpoints.events))
     # The termination comes first: nothing is matched before it.
-    for module in (rtc, auth, models, rooms, purchases, calls, wallet, creator, payouts, webhooks, safety, admin):
+    for module in (
+        rtc,
+        auth,
+        models,
+        rooms,
+        purchases,
+        subscriptions,
+        calls,
+        wallet,
+        creator,
+        payouts,
+        webhooks,
+        safety,
+        admin,
+    ):
         app.include_router(module.router(services, identity))
     app.include_router(operations.router(services))
     app.include_router(web.router(web_root))

@@ -16,6 +16,7 @@ depends_on = None
 def upgrade() -> None:
     _entitlements()
     _tips()
+    _subscriptions()
     _rooms()
 
 
@@ -62,6 +63,67 @@ def _tips() -> None:
     op.create_index("ix_tips_room_id", "tips", ["room_id"])
 
 
+def _subscriptions() -> None:
+    op.create_table(
+        "subscriptions",
+        sa.Column("subscription_id", sa.String(64), nullable=False),
+        sa.Column("request_key", sa.String(512), nullable=False),
+        sa.Column("fan_id", sa.String(64), nullable=False),
+        sa.Column("creator_id", sa.String(64), nullable=False),
+        sa.Column("payment_method_id", sa.String(64), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("price_minor", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(3), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("anchor_ms", sa.BigInteger(), nullable=True),
+        sa.Column("period", sa.Integer(), nullable=False),
+        sa.Column("from_ms", sa.BigInteger(), nullable=True),
+        sa.Column("until_ms", sa.BigInteger(), nullable=True),
+        sa.Column("asking", sa.Boolean(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("present", sa.Boolean(), nullable=False),
+        sa.Column("retry_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("entitlement_id", sa.String(64), nullable=True),
+        sa.Column("redirect_url", sa.Text(), nullable=True),
+        sa.Column("decline_code", sa.String(64), nullable=True),
+        sa.Column("ended_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("end_cause", sa.String(16), nullable=True),
+        sa.Column("due_at_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("subscription_id", name="pk_subscriptions"),
+        sa.UniqueConstraint("fan_id", "request_key", name="uq_subscriptions_fan_id_request_key"),
+    )
+    one_open = sa.text("state <> 'ended'")
+    op.create_index(
+        "uq_subscriptions_open",
+        "subscriptions",
+        ["fan_id", "creator_id"],
+        unique=True,
+        sqlite_where=one_open,
+        postgresql_where=one_open,
+    )
+    op.create_index("ix_subscriptions_due_at_ms", "subscriptions", ["due_at_ms"])
+    op.create_table(
+        "subscription_periods",
+        sa.Column("subscription_id", sa.String(64), nullable=False),
+        sa.Column("period", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("price_minor", sa.BigInteger(), nullable=False),
+        sa.Column("fee_bp", sa.Integer(), nullable=False),
+        sa.Column("calls", sa.String(16), nullable=False),
+        sa.Column("minutes_ms", sa.BigInteger(), nullable=False),
+        sa.Column("paid_key", sa.String(255), nullable=True),
+        sa.Column("from_ms", sa.BigInteger(), nullable=True),
+        sa.Column("until_ms", sa.BigInteger(), nullable=True),
+        sa.Column("earned_minor", sa.BigInteger(), nullable=False),
+        sa.Column("stopped", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("subscription_id", "period", name="pk_subscription_periods"),
+        sa.ForeignKeyConstraint(
+            ["subscription_id"],
+            ["subscriptions.subscription_id"],
+            name="fk_subscription_periods_subscription_id_subscriptions",
+        ),
+    )
+
+
 def _rooms() -> None:
     """What a battle costs and who plays it."""
     op.add_column("rooms", sa.Column("entry_fee_minor", sa.BigInteger(), nullable=True))
@@ -72,5 +134,7 @@ def _rooms() -> None:
 def downgrade() -> None:
     for column in ("players", "hd_pass_minor", "entry_fee_minor"):
         op.drop_column("rooms", column)
+    op.drop_table("subscription_periods")
+    op.drop_table("subscriptions")
     op.drop_table("tips")
     op.drop_table("entitlements")
