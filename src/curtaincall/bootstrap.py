@@ -193,6 +193,7 @@ class App:
             self._pumping.cancel()
             await asyncio.gather(self._pumping, return_exceptions=True)
         await self.services.media.close()
+        await self.services.gateways.close()
         await self.services.executor.close()
         self.services.accounts.close()
         self._claim.release()
@@ -418,6 +419,8 @@ def _gateways(settings: Settings, executor: WriteExecutor, clock: Clock, ids: Id
     for name in settings.payments.gateways:
         if name == "sandbox":
             made[name] = _sandbox(settings, executor, clock, ids)
+        if name == "stripe":
+            made[name] = _stripe(settings, executor)
     return made
 
 
@@ -433,6 +436,22 @@ def _sandbox(settings: Settings, executor: WriteExecutor, clock: Clock, ids: IdF
     )
     secret = figures.webhook_secret.get_secret_value() or webhook_secret(settings.data_dir)
     return SandboxGateway(executor, clock, ids, rules, secret)
+
+
+def _stripe(settings: Settings, executor: WriteExecutor) -> Gateway:
+    # The SDK takes half a second to load: whoever does not use it does not wait for it.
+    from curtaincall.payments.stripe.gateway import StripeAccount, StripeGateway
+
+    theirs = settings.payments.stripe
+    account = StripeAccount(
+        secret_key=theirs.secret_key,
+        publishable_key=theirs.publishable_key,
+        webhook_secret=theirs.webhook_secret,
+        return_url=theirs.return_url,
+        webhook_tolerance_s=settings.payments.webhook_tolerance_s,
+        base_url=theirs.api_base or None,
+    )
+    return StripeGateway(account, executor)
 
 
 def _embedded_engine(settings: Settings) -> MediaEngine:

@@ -182,6 +182,24 @@ class SandboxSettings(_Branch):
     payout_after_s: int = Field(default=5, ge=0, le=31 * 86_400)
 
 
+class StripeSettings(_Branch):
+    """Whose account at Stripe, for `payments.gateway` with `stripe` in it: all but `api_base` are needed then."""
+
+    secret_key: SecretStr = SecretStr("")
+    publishable_key: str = ""
+    webhook_secret: SecretStr = SecretStr("")
+    """Of the endpoint `/api/webhooks/stripe`, as Stripe's dashboard shows it."""
+    return_url: str = ""
+    """Where a card holder comes back to after confirming at the bank: the address of this site's wallet page."""
+    api_base: str = ""
+    """Another server of the same API (tests); empty for Stripe's own."""
+
+    @property
+    def complete(self) -> bool:
+        secrets = (self.secret_key, self.webhook_secret)
+        return all(secret.get_secret_value() for secret in secrets) and bool(self.publishable_key and self.return_url)
+
+
 class PaymentsSettings(_Branch):
     gateway: GatewayNames = "none"
     """`none`, or gateways by name, separated by commas: `sandbox`, `stripe`. The first that can is asked for payouts.
@@ -191,6 +209,13 @@ class PaymentsSettings(_Branch):
     webhook_tolerance_s: int = Field(default=300, ge=1, le=3600)
     """How old, or how far ahead of our clock, the signature of a webhook may be."""
     sandbox: SandboxSettings = SandboxSettings()
+    stripe: StripeSettings = StripeSettings()
+
+    @model_validator(mode="after")
+    def _stripe_is_complete(self) -> Self:
+        if "stripe" in self.gateways and not self.stripe.complete:
+            raise ValueError("stripe needs secret_key, publishable_key, webhook_secret and return_url")
+        return self
 
     def for_demo(self) -> "PaymentsSettings":
         """With the sandbox, and earnings that can be paid out at once, where nothing else was set."""

@@ -39,6 +39,10 @@ class Gateways:
                 return gateway
         raise GatewayUnsuitable(f"No gateway here can do this: {what}.", needed=what)
 
+    async def close(self) -> None:
+        for gateway in self:
+            await gateway.close()
+
     async def ask(self, name: str, question: Callable[[Gateway], Awaitable[R]]) -> R | Pending:
         """What the gateway answers, `Pending` without an id if it does not: the money may have moved all the same."""
         try:

@@ -114,6 +114,14 @@ class Payouts:
         payout = await self._executor.submit(self._record_intent, request)
         return await self._ask(payout) if payout.status in payout_store.OPEN else payout
 
+    async def begin_onboarding(self, creator_id: str) -> str:
+        """A page of the gateway that pays out, on which the creator says who they are.
+
+        Raises GatewayUnsuitable if it asks nothing, GatewayUnavailable.
+        """
+        gateway = self._gateways.able(lambda can: can.payouts, "payouts")
+        return await gateway.begin_onboarding(creator_id)
+
     async def payouts(self, creator_id: str, cursor: str | None, limit: int) -> Page[Payout]:
         """One page of the creator's payouts, newest first. Raises CursorInvalid."""
         return await self._executor.read(lambda tx: payout_store.payouts_of(tx, creator_id, cursor, page_size(limit)))

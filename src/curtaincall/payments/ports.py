@@ -24,6 +24,8 @@ class Capabilities:
     """Cards are entered into the gateway's own form in the browser, which needs a secret of ours."""
     publishable_key: str | None = None
     """What that form is opened with, if it needs a key that everybody may see."""
+    onboarding: bool = False
+    """Whoever is paid out has to tell the gateway first who they are (`begin_onboarding`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,10 @@ class Gateway(Protocol):
         """What has become of a payout."""
         ...
 
+    async def begin_onboarding(self, recipient_id: str) -> str:
+        """The address of a page on which a creator tells the gateway who they are. Raises GatewayUnsuitable."""
+        ...
+
     async def dispute(self, dispute_id: str) -> DisputeObject:
         """A dispute as it is now. Raises PaymentUnknown."""
         ...
@@ -221,4 +227,8 @@ class Gateway(Protocol):
 
         Raises WebhookForged, WebhookStale, WebhookFromFuture, WebhookMalformed.
         """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; nothing is asked afterwards."""
         ...

@@ -97,6 +97,15 @@ def test_the_sandbox_is_switched_on_by_the_demo_or_by_name_only() -> None:
     assert load(demo=True, payments={"gateway": "none"}).payments.gateway == "none"
 
 
+def test_stripe_is_not_switched_on_without_all_that_it_needs() -> None:
+    whole = {"secret_key": "sk", "publishable_key": "pk", "webhook_secret": "wh", "return_url": "https://x.example"}
+    assert load(payments={"gateway": "stripe", "stripe": whole}).payments.gateways == ("stripe",)
+    for name in whole:
+        lacking = {key: value for key, value in whole.items() if key != name}
+        with pytest.raises(ValidationError):
+            load(payments={"gateway": "stripe", "stripe": lacking})
+
+
 def test_secrets_do_not_show_in_the_dump() -> None:
     server = IceServer(urls=("turn:turn.example",), username="u", credential="very secret")  # type: ignore[arg-type]
     dumped = str(Settings(rooms=RoomsSettings(ice_servers=(server,))).redacted())

@@ -80,6 +80,12 @@ class SandboxGateway:
         await self._executor.submit(save, None)
         return SavedMethod(card_id, known.brand, known.last4)
 
+    async def begin_onboarding(self, recipient_id: str) -> str:
+        raise GatewayUnsuitable("The sandbox pays out to anybody, and asks nothing.")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
     async def forget_method(self, gateway_ref: str) -> None:
         def forget(tx: Connection, card_id: str) -> None:
             t = store.cards

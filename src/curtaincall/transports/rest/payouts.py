@@ -29,6 +29,10 @@ class PayoutBody(Body):
     created_at: str
 
 
+class OnboardingBody(Body):
+    url: str
+
+
 def router(services: Services, identity: Identity) -> APIRouter:
     routes = APIRouter(prefix="/api/creator", tags=["creators"])
     Creator = Annotated[UserPrincipal, Depends(identity.creator)]
@@ -42,6 +46,11 @@ def router(services: Services, identity: Identity) -> APIRouter:
             return _payout(await services.payouts.request(wanted))
 
         return await keyed(services.idempotency, request, creator.user_id, 201, work)
+
+    @routes.post("/payouts/onboarding", status_code=201)
+    async def begin_onboarding(creator: Creator) -> OnboardingBody:
+        """Where a creator tells the gateway who they are. 422 `gateway_unsuitable` if it does not ask."""
+        return OnboardingBody(url=await services.payouts.begin_onboarding(creator.user_id))
 
     @routes.get("/payouts")
     async def payouts(
