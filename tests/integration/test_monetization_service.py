@@ -1,8 +1,6 @@
 """The Monetization Service of a real server, by a real client: who may call, what is answered, what is refused."""
 
 import asyncio
-import ssl
-import subprocess
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from curtaincall.monetization.v1 import monetization_pb2 as pb
 from support.monetization import Client, Refusal, stream_refusal
 from support.people import Person
+from support.pki import Pki
 from support.server import Server
 from support.signaling import Signaling
 
@@ -367,32 +366,3 @@ async def test_a_port_that_was_asked_for_and_is_taken_is_named(tmp_path: Path) -
         assert (code, f"port {port}" in printed) == (1, True)
         code, printed = await second.command("doctor")
         assert f"gRPC port {port}/TCP" in printed
-
-
-class Pki:
-    """A certificate authority of the test's own."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self._folder = folder
-        self.authority, self._key = folder / "ca.crt", folder / "ca.key"
-        self._openssl(
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", "/CN=test authority", "-keyout", str(self._key), "-out", str(self.authority),
-        )  # fmt: skip
-
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """Certificate and key for a name, which is an address if it looks like one."""
-        certificate, key = self._folder / f"{name}.crt", self._folder / f"{name}.key"
-        kind = "IP" if name[0].isdigit() else "DNS"
-        self._openssl(
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-CA", str(self.authority), "-CAkey", str(self._key), "-subj", f"/CN={name}",
-            "-addext", f"subjectAltName={kind}:{name}", "-addext", "basicConstraints=critical,CA:FALSE",
-            "-keyout", str(key), "-out", str(certificate),
-        )  # fmt: skip
-        ssl.create_default_context().load_cert_chain(certificate, key)
-        return certificate, key
-
-    def _openssl(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True)

@@ -125,7 +125,9 @@ class PaymentWatch:
 
     def _pays(self, room_id: str, user_id: str) -> bool:
         room = self._rooms.in_memory(room_id)
-        return room is not None and room.is_private_call and user_id == room.record.payer_id
+        if room is None or room.end_reason is not None:
+            return False  # nobody comes in: the room says so itself
+        return room.is_private_call and user_id == room.record.payer_id
 
     async def _on_joined(self, event: ParticipantJoined) -> None:
         room_id, user_id = event.room_id, event.seat.user_id
