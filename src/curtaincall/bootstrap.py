@@ -348,7 +348,9 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         room_purchases=RoomPurchases(executor, rooms, purchases, till, bus, clock, ids),
         subscriptions=SubscriptionsService(executor, ledger, cards, clock, ids, bus, _subscription_rules(settings)),
         presence=presence,
-        backoffice=Backoffice(executor, ledger, accounts, statements, bus, clock, ids, settings.currency),
+        backoffice=Backoffice(
+            executor, ledger, accounts, statements, refunds, payouts, disputes, bus, clock, ids, settings.currency
+        ),
         enforcement=enforcement,
         payment_watch=_payment_watch(settings, rooms, enforcement, bus, clock),
         metrics=metrics,

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from curtaincall.access import service, store
 from curtaincall.access.model import Entitlement, Feature, NewEntitlement, Terms
+from curtaincall.accounts import standing
 from curtaincall.ledger.model import Account, Leg, Purpose, Transfer, creator_pending, platform_fee, wallet
 from curtaincall.ledger.service import Ledger
 
@@ -51,13 +52,17 @@ class Sold:
 
 
 def sell(tx: Connection, ledger: Ledger, sale: Sale) -> Sold:
-    """Sell what the user does not have already; what they have they keep, and pay nothing. Raises InsufficientFunds."""
+    """Sell what the user does not have already; what they have they keep, and pay nothing.
+
+    Raises InsufficientFunds, AccountFrozen.
+    """
     offer, user_id = sale.offer, sale.user_id
     # One query for both, so that both see the same: is there one already, and how many were there before.
     history = store.history(tx, user_id, offer.feature, offer.scope_id)
     for entitlement in history:
         if entitlement.valid(sale.now_ms):
             return Sold(entitlement, 0)
+    standing.refuse_frozen(tx, user_id, offer.seller_id)
     # Numbered by those that are over, so that two requests for the same thing have one key, and the next one another.
     key = f"{offer.label}:{user_id}:{offer.scope_id}:{len(history)}"
     terms: Terms = {"paid_minor": offer.price_minor, "currency": offer.currency}

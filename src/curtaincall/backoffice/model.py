@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from curtaincall.accounts.model import User
 from curtaincall.accounts.standing import Frozen
 from curtaincall.ledger.model import Balance
+from curtaincall.payments.dispute_store import Dispute
+from curtaincall.payments.payout_store import Payout
 from curtaincall.statements.model import Line, OpenHold
 
 
@@ -32,5 +34,8 @@ class Money:
     payable_minor: int
     owed_minor: int
     """What the creator owes the house: disputed earnings that had been paid out."""
+    payouts: tuple[Payout, ...]
+    disputes: tuple[Dispute, ...]
+    """Of their card payments. Payouts and disputes are the newest ones, newest first."""
     transactions: tuple[Line, ...]
     """The newest movements of the wallet."""

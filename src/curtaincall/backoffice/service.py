@@ -30,7 +30,13 @@ from curtaincall.ledger.model import (
     wallet,
 )
 from curtaincall.ledger.service import Ledger
+from curtaincall.payments.dispute_store import Dispute
+from curtaincall.payments.disputes import Disputes
 from curtaincall.payments.events import WalletCredited
+from curtaincall.payments.payouts import Payouts
+from curtaincall.payments.ports import DisputeState
+from curtaincall.payments.refund_store import Refund
+from curtaincall.payments.refunds import RefundRequest, Refunds
 from curtaincall.statements.service import Statements
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.paging import Page
@@ -38,7 +44,8 @@ from curtaincall.storage.paging import Page
 MAX_ADJUSTMENT_MINOR: Final = 1_000_000
 """The most that one adjustment gives or takes: a slip of the finger stays a small one."""
 
-TRANSACTIONS_SHOWN: Final = 20
+SHOWN: Final = 20
+"""Of each list, when somebody's money is looked at."""
 
 R = TypeVar("R")
 
@@ -52,6 +59,9 @@ class Backoffice:
         ledger: Ledger,
         accounts: AccountsService,
         statements: Statements,
+        refunds: Refunds,
+        payouts: Payouts,
+        disputes: Disputes,
         bus: EventBus,
         clock: Clock,
         ids: IdFactory,
@@ -61,6 +71,9 @@ class Backoffice:
         self._ledger = ledger
         self._accounts = accounts
         self._statements = statements
+        self._refunds = refunds
+        self._payouts = payouts
+        self._disputes = disputes
         self._bus = bus
         self._clock = clock
         self._new_id = ids
@@ -79,8 +92,10 @@ class Backoffice:
         """Everything about a user's money. That somebody looked is on record. Raises UserUnknown."""
         user = await self.find(who)
         await self._record(self._new_id(), actor, Act.LOOK_UP, user.user_id, Phase.DONE, "", {})
-        transactions = await self._statements.transactions(user.user_id, None, TRANSACTIONS_SHOWN)
+        transactions = await self._statements.transactions(user.user_id, None, SHOWN)
         holds = await self._statements.open_holds(user.user_id)
+        payouts = await self._payouts.payouts(user.user_id, None, SHOWN)
+        disputes = await self._disputes.newest(user_id=user.user_id)
         currency = self._currency
 
         def query(tx: Connection) -> Money:
@@ -94,6 +109,8 @@ class Backoffice:
                 pending_minor=self._ledger.balance(tx, creator_pending(user.user_id, currency)).balance_minor,
                 payable_minor=self._ledger.balance(tx, creator_payable(user.user_id, currency)).balance_minor,
                 owed_minor=-self._ledger.balance(tx, creator_receivable(user.user_id, currency)).balance_minor,
+                payouts=payouts.items,
+                disputes=disputes[:SHOWN],
                 transactions=transactions.items,
             )
 
@@ -128,6 +145,32 @@ class Backoffice:
             return act_id
 
         return await self._on_record(order, Act.ADJUST, user.user_id, details, work)
+
+    async def refund(self, order: Order, transaction_id: str) -> Refund:
+        """Give a transaction back: a purchase to the wallet at once; a payment to its card as the gateway can.
+
+        Raises ReasonMissing, PaymentUnknown, NotRefundable, AlreadyRefunded, GatewayUnsuitable, GatewayUnknown.
+        """
+
+        async def work() -> Refund:
+            return await self._refunds.refund(RefundRequest(transaction_id, order.reason, order.actor))
+
+        return await self._on_record(order, Act.REFUND, transaction_id, {}, work)
+
+    async def disputes(self, state: DisputeState | None) -> tuple[Dispute, ...]:
+        """The newest disputes (in one state), newest first."""
+        return await self._disputes.newest(state)
+
+    async def resolve_dispute(self, order: Order, dispute_id: str, outcome: DisputeState) -> Dispute:
+        """Decide a dispute: WON and everybody has their money again, LOST and the card's holder has.
+
+        Raises ReasonMissing, PaymentUnknown, DisputeDecided.
+        """
+
+        async def work() -> Dispute:
+            return await self._disputes.resolve(dispute_id, outcome)
+
+        return await self._on_record(order, Act.RESOLVE_DISPUTE, dispute_id, {"outcome": outcome}, work)
 
     # ---- people -----------------------------------------------------------------------------------------------------
 

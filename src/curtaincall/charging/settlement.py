@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
+from curtaincall.accounts import standing
 from curtaincall.charging import allowances, disputes, inclusion, rates, store, unlocks
 from curtaincall.charging.errors import PaymentRequired, RatesMissing, SessionConflict
 from curtaincall.charging.model import (
@@ -113,6 +114,7 @@ class SessionBooks:
             if (known.room_id, known.payer_id, known.payee_id) != asked:
                 raise SessionConflict("This session id belongs to another call.")
             return known
+        standing.refuse_frozen(tx, command.payer_id, command.payee_id)
         asked_rates = rates.find(tx, command.payee_id)
         if asked_rates is None:
             raise RatesMissing("The creator has set no price yet.")

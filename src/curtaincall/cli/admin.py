@@ -46,6 +46,48 @@ def adjust(
 
 
 @app.command()
+def refund(
+    transaction_id: Annotated[str, typer.Argument(metavar="TRANSACTION_ID", help="As a statement names it.")],
+    reason: Reason,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Give a transaction back: a purchase to the wallet, a payment to its card."""
+    body = {"transactionId": transaction_id, "reason": reason}
+    made = _ask(data_dir, config, lambda office: office.post("/refunds", body))
+    amount = _money(made["amountMinor"], made["currency"])
+    why = f" ({made['failureCode']})" if made["failureCode"] else ""
+    typer.echo(f"refund {made['refundId']} of {amount} to {made['userId']}: {made['status']}{why}")
+    raise typer.Exit(1 if made["status"] == "failed" else 0)
+
+
+@app.command()
+def disputes(
+    state: Annotated[str | None, typer.Option(help="inquiry, opened, won or lost.")] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """List the newest disputes."""
+    parameters = {"state": state} if state else None
+    found = _ask(data_dir, config, lambda office: office.get("/disputes", parameters))["items"]
+    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(map(_dispute_line, found)) or "no disputes")
+
+
+@app.command()
+def resolve(
+    dispute_id: Annotated[str, typer.Argument(metavar="DISPUTE_ID")],
+    outcome: Annotated[str, typer.Argument(metavar="won|lost", help="As the bank has decided.")],
+    reason: Reason,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Decide a dispute."""
+    path, body = f"/disputes/{quote(dispute_id, safe='')}/resolve", {"outcome": outcome, "reason": reason}
+    typer.echo(_dispute_line(_ask(data_dir, config, lambda office: office.post(path, body))))
+
+
+@app.command()
 def freeze(who: Who, reason: Reason, data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Stop an account: its streams now, then everything else."""
     _stand(who, "freeze", reason, data_dir, config)
@@ -140,7 +182,17 @@ def _money_lines(found: Json) -> list[str]:
     moved = [
         (line["label"], money(line["amountMinor"]), line["createdAt"], line["id"]) for line in found["transactions"]
     ]
+    sent = [
+        (payout["status"], money(payout["amountMinor"]), payout["createdAt"], payout["payoutId"])
+        for payout in found["payouts"]
+    ]
+    disputed = [
+        (dispute["state"], money(dispute["amountMinor"]), dispute["openedAt"], dispute["disputeId"])
+        for dispute in found["disputes"]
+    ]
     lines += _table("open holds", holds)
+    lines += _table("payouts", sent)
+    lines += _table("disputes", disputed)
     lines += _table("last transactions", moved)
     return lines
 
@@ -149,6 +201,12 @@ def _table(title: str, rows: list[tuple[str, str, str, str]]) -> list[str]:
     if not rows:
         return []
     return [f"  {title}", *(f"    {_when(at)}  {what:<28} {money:>14}  {ref}" for what, money, at, ref in rows)]
+
+
+def _dispute_line(dispute: Json) -> str:
+    amount = _money(dispute["amountMinor"], dispute["currency"])
+    when, names = _when(dispute["openedAt"]), f"{dispute['disputeId']}  of {dispute['userId']}"
+    return f"{when}  {dispute['state']:<8} {amount:>14}  {names}"
 
 
 def _money(amount_minor: int, currency: str) -> str:

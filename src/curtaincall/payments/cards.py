@@ -14,6 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from curtaincall.accounts import standing
 from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
@@ -100,7 +101,8 @@ class CardPayments:
 
         The user's same key with the same body is the same payment: its outcome, or a further question about it if
         that is not known. Without a `ref` the payment is for itself (a top-up). A decline is an answer, not an error.
-        Raises AmountInvalid, CurrencyMismatch, PaymentMethodUnknown, GatewayUnsuitable, IdempotencyConflict.
+        Raises AmountInvalid, CurrencyMismatch, PaymentMethodUnknown, GatewayUnsuitable, IdempotencyConflict,
+        AccountFrozen.
         """
         if not currency == credit.currency == self._currency:
             raise CurrencyMismatch("Money is in another currency here.", currency=self._currency)
@@ -212,6 +214,7 @@ class CardPayments:
     def _record_intent(self, tx: Connection, intent: Intent, precondition: Precondition | None) -> PaymentRecord:
         made = store.payment_by_key(tx, intent.user_id, intent.key)
         if made is None:
+            standing.refuse_frozen(tx, intent.user_id)
             method = store.method_of(tx, intent.user_id, intent.payment_method_id)
             if method is None:
                 raise PaymentMethodUnknown("There is no such payment method.")

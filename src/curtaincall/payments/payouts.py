@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from curtaincall.accounts import standing
 from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
@@ -213,6 +214,7 @@ class Payouts:
         return made
 
     def _new_payout(self, tx: Connection, request: PayoutRequest, body_hash: str) -> Payout:
+        standing.refuse_frozen(tx, request.creator_id)
         gateway = self._gateways.able(lambda can: can.payouts, "payouts")
         payable = creator_payable(request.creator_id, self._currency)
         available = self._settle_debt(tx, payable)

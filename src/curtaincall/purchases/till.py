@@ -12,6 +12,7 @@ from curtaincall.access import service as access
 from curtaincall.access import store as access_store
 from curtaincall.access.model import Entitlement, Feature
 from curtaincall.access.sale import Offer, Sale, Sold, sell, shared_legs
+from curtaincall.accounts import standing
 from curtaincall.ledger.model import Account, Leg, Purpose, Transfer, battle_pot, wallet
 from curtaincall.ledger.service import Ledger
 from curtaincall.purchases import store
@@ -77,7 +78,7 @@ class Till:
         return self._sell(tx, sale, Feature.PREMIUM_HD, Purpose.PREMIUM_HD, "hd")
 
     def tip(self, tx: Connection, tip_id: str, new: NewTip, now_ms: int) -> TipGiven:
-        """Wallet -> creator, fee; once for each request. Raises InsufficientFunds, TipConflict."""
+        """Wallet -> creator, fee; once for each request. Raises InsufficientFunds, TipConflict, AccountFrozen."""
         asked = Tip(
             tip_id=tip_id,
             room_id=new.room_id,
@@ -98,6 +99,7 @@ class Till:
             ):
                 raise TipConflict("This Idempotency-Key was used for another tip.")
             return TipGiven(given, first=False)
+        standing.refuse_frozen(tx, new.from_id, new.to_id)
         legs = shared_legs(wallet(new.from_id, new.currency), new.to_id, new.amount_minor, self._rules.fee_bp)
         self._ledger.transfer(tx, Transfer(f"tip:{tip_id}", Purpose.TIP, tip_id, legs))
         return TipGiven(given, first=True)

@@ -115,13 +115,14 @@ def earnings_by_day(
     tx: Connection, creator_id: str, currency: str, from_ms: int, until_ms: int
 ) -> tuple[DayOfEarnings, ...]:
     """What a creator earned in [from, until), by day and source, oldest first."""
-    own = _own_rows(creator_id, currency, from_ms, until_ms)
+    accounts = [Account(kind, creator_id, currency).id for kind in OF_CREATORS]
+    own = _own_rows(accounts, from_ms, until_ms)
     # A post is part of a call; every other command is something of its own.
     once = case((own.c.kind == TransferKind.POST, own.c.ref), else_=own.c.key)
     nets = select(
         own.c.day_ms, own.c.purpose, func.sum(own.c.signed).label("net_minor"), func.count(once.distinct()).label("n")
     ).group_by(own.c.day_ms, own.c.purpose)
-    fees = _fees(own, currency, from_ms, until_ms)
+    fees = _fees(own, accounts, currency, from_ms, until_ms)
     fee_of = {(row.day_ms, row.purpose): int(row.fee_minor) for row in tx.execute(fees)}
     days = [
         DayOfEarnings(
@@ -137,9 +138,8 @@ def earnings_by_day(
     return tuple(sorted(days, key=lambda day: (day.day_ms, day.source)))
 
 
-def _own_rows(creator_id: str, currency: str, from_ms: int, until_ms: int) -> Subquery:
+def _own_rows(accounts: list[str], from_ms: int, until_ms: int) -> Subquery:
     """The rows that added to a creator's money or took from it; the partial indexes have just these."""
-    accounts = [Account(kind, creator_id, currency).id for kind in OF_CREATORS]
 
     def side(name: str, signed: Any) -> Select[Any]:
         return select(t.c.key, t.c.kind, t.c.ref, t.c.purpose, _day().label("day_ms"), signed.label("signed")).where(
@@ -153,13 +153,24 @@ def _own_rows(creator_id: str, currency: str, from_ms: int, until_ms: int) -> Su
     return union_all(side("credit", t.c.amount_minor), side("debit", -t.c.amount_minor)).subquery("own")
 
 
-def _fees(own: Subquery, currency: str, from_ms: int, until_ms: int) -> Select[Any]:
+def _fees(own: Subquery, own_accounts: list[str], currency: str, from_ms: int, until_ms: int) -> Select[Any]:
     """What the house took of the same commands; of a call also by a post that left nothing for the creator."""
     fee = platform_fee(currency).id
     signed = case((t.c.credit_account_id == fee, t.c.amount_minor), else_=-t.c.amount_minor).label("fee_minor")
     columns = (_day().label("day_ms"), t.c.purpose, signed)
     of_fee = or_(t.c.credit_account_id == fee, t.c.debit_account_id == fee)
-    single = select(own.c.key).where(own.c.kind == TransferKind.SINGLE).distinct().subquery()
+    # A dispute may take from several creators at once: what the house gave back of it is then nobody's in particular.
+    others = transfers.alias("others")
+    shared = exists().where(
+        others.c.key == own.c.key,
+        or_(
+            *(
+                and_(func.substr(column, 1, 8) == "creator_", column.not_in(own_accounts))
+                for column in (others.c.debit_account_id, others.c.credit_account_id)
+            )
+        ),
+    )
+    single = select(own.c.key).where(own.c.kind == TransferKind.SINGLE, ~shared).distinct().subquery()
     posted = select(own.c.ref, own.c.purpose).where(own.c.kind == TransferKind.POST).distinct().subquery()
     both: CompoundSelect[Any] = union_all(
         select(*columns).join(single, single.c.key == t.c.key).where(of_fee),

@@ -1,6 +1,6 @@
 """`/api/admin`: for admins and services of that scope. To anybody else there is nothing here."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
@@ -9,10 +9,13 @@ from curtaincall.accounts.model import Principal, ServicePrincipal
 from curtaincall.backoffice.audit import MAX_REASON_CHARS, Entry
 from curtaincall.backoffice.model import Money, Order
 from curtaincall.kernel.clock import rfc3339
+from curtaincall.payments.dispute_store import Dispute
+from curtaincall.payments.ports import DisputeState
+from curtaincall.payments.refund_store import OPEN, Refund, RefundStatus
 from curtaincall.transports.rest.identity import Identity
 from curtaincall.transports.rest.keyed import keyed
 from curtaincall.transports.rest.wallet import TransactionBody, WalletBody, transaction_body
-from curtaincall.transports.rest.wire import Body, Currency, Items
+from curtaincall.transports.rest.wire import Body, Currency, Id, Items
 from curtaincall.transports.services import Services
 
 Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON_CHARS)]
@@ -67,6 +70,46 @@ class EarnedBody(Body):
     owed_minor: int
 
 
+class RefundRequestBody(Body):
+    transaction_id: Id
+    reason: Reason
+
+
+class RefundBody(Body):
+    """`status` is `succeeded`, or `pending` until the gateway has decided."""
+
+    refund_id: str
+    user_id: str
+    kind: str
+    amount_minor: int
+    currency: str
+    status: str
+    failure_code: str | None
+
+
+class ResolutionBody(Body):
+    outcome: Literal["won", "lost"]
+    reason: Reason
+
+
+class DisputeBody(Body):
+    dispute_id: str
+    payment_id: str
+    user_id: str
+    state: str
+    amount_minor: int
+    currency: str
+    opened_at: str
+
+
+class PaidOutBody(Body):
+    payout_id: str
+    amount_minor: int
+    status: str
+    failure_code: str | None
+    created_at: str
+
+
 class MoneyBody(Body):
     """Everything about a user's money."""
 
@@ -80,6 +123,8 @@ class MoneyBody(Body):
     wallet: WalletBody
     holds: list[HoldBody]
     earnings: EarnedBody
+    payouts: list[PaidOutBody]
+    disputes: list[DisputeBody]
     transactions: list[TransactionBody]
 
 
@@ -115,6 +160,27 @@ def router(services: Services, identity: Identity) -> APIRouter:
             return AdjustmentBody(adjustment_id=made)
 
         return await keyed(services.idempotency, request, actor, 201, work)
+
+    @routes.post("/refunds", status_code=201, response_model=RefundBody)
+    async def refund(body: RefundRequestBody, admin: Admin, request: Request) -> Response:
+        """Give a transaction back, as a statement names it. Needs Idempotency-Key."""
+        actor = actor_of(admin)
+
+        async def work(key: str) -> RefundBody:
+            return _refund(await office.refund(Order(actor, key, body.reason), body.transaction_id))
+
+        return await keyed(services.idempotency, request, actor, 201, work)
+
+    @routes.get("/disputes")
+    async def disputes(_: Admin, state: DisputeState | None = None) -> Items[DisputeBody]:
+        """The newest ones, newest first."""
+        return Items[DisputeBody](items=[_dispute(found) for found in await office.disputes(state)])
+
+    @routes.post("/disputes/{dispute_id}/resolve")
+    async def resolve(dispute_id: str, body: ResolutionBody, admin: Admin) -> DisputeBody:
+        """Decide a dispute, as the bank has decided it."""
+        order = Order(actor_of(admin), services.ids(), body.reason)
+        return _dispute(await office.resolve_dispute(order, dispute_id, DisputeState(body.outcome)))
 
     @routes.post("/users/{who}/freeze")
     async def freeze(who: Who, body: ReasonBody, admin: Admin) -> StandingBody:
@@ -181,7 +247,42 @@ def _money(money: Money) -> MoneyBody:
         earnings=EarnedBody(
             pending_minor=money.pending_minor, payable_minor=money.payable_minor, owed_minor=money.owed_minor
         ),
+        payouts=[
+            PaidOutBody(
+                payout_id=payout.payout_id,
+                amount_minor=payout.amount_minor,
+                status=payout.status,
+                failure_code=payout.failure_code,
+                created_at=rfc3339(payout.created_at_ms),
+            )
+            for payout in money.payouts
+        ],
+        disputes=[_dispute(found) for found in money.disputes],
         transactions=[transaction_body(line) for line in money.transactions],
+    )
+
+
+def _refund(refund: Refund) -> RefundBody:
+    return RefundBody(
+        refund_id=refund.refund_id,
+        user_id=refund.user_id,
+        kind=refund.purpose,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        status=RefundStatus.PENDING if refund.status in OPEN else refund.status,
+        failure_code=refund.failure_code,
+    )
+
+
+def _dispute(dispute: Dispute) -> DisputeBody:
+    return DisputeBody(
+        dispute_id=dispute.dispute_id,
+        payment_id=dispute.payment_id,
+        user_id=dispute.user_id,
+        state=dispute.state,
+        amount_minor=dispute.amount_minor,
+        currency=dispute.currency,
+        opened_at=rfc3339(dispute.opened_at_ms),
     )
 
 
