@@ -136,10 +136,12 @@ class FailSeat:
 
 
 @dataclass(frozen=True, slots=True)
-class SuspendUser:
-    """An account is frozen."""
+class CloseAllOf:
+    """A user gets no more: as the payer, or on either side."""
 
     user_id: str
+    reason: EndReason
+    payer_only: bool
     now_ms: int
 
 
@@ -199,13 +201,13 @@ class CreditBooks:
                 closed.append(self._close(tx, session, EndReason.PAYMENT_FAILED, command.now_ms))
         return tuple(closed)
 
-    def suspend(self, tx: Connection, command: SuspendUser) -> tuple[StoredSession, ...]:
-        """Settle what is open of a user who may do nothing any more, at the units last reported."""
+    def close_all_of(self, tx: Connection, command: CloseAllOf) -> tuple[StoredSession, ...]:
+        """Settle what is open of a user, at the units last reported."""
         closed = []
-        for session_id in credit_store.open_of_user(tx, command.user_id):
+        for session_id in credit_store.open_of_user(tx, command.user_id, payer_only=command.payer_only):
             session = credit_store.lock(tx, session_id)
             if session is not None and session.is_open:
-                closed.append(self._close(tx, session, EndReason.ADMIN_TERMINATED, command.now_ms))
+                closed.append(self._close(tx, session, command.reason, command.now_ms))
         return tuple(closed)
 
     # ---- the three requests -----------------------------------------------------------------------------------------

@@ -9,18 +9,21 @@ from curtaincall.accounts.events import AccountSuspended
 from curtaincall.charging import credit_store
 from curtaincall.charging.credit import (
     Authorize,
+    CloseAllOf,
     CloseSilent,
     CreditAnswer,
     CreditBooks,
     CreditRequest,
     FailSeat,
-    SuspendUser,
     Terminate,
     Update,
 )
+from curtaincall.charging.model import EndReason
 from curtaincall.charging.records import StoredSession
 from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
+from curtaincall.payments.events import DisputeChanged
+from curtaincall.payments.ports import DisputeState
 from curtaincall.storage.executor import WriteExecutor
 
 SWEEP_EVERY_S: Final = 1.0
@@ -48,6 +51,7 @@ class CreditControl:
         self._bus = bus
         self._sweeping: asyncio.Task[None] | None = None
         bus.subscribe(AccountSuspended, self._on_suspended)
+        bus.subscribe(DisputeChanged, self._on_dispute)
 
     def start(self) -> None:
         self._sweeping = asyncio.create_task(self._sweep_on(), name="credit-sweep")
@@ -83,9 +87,16 @@ class CreditControl:
                 await self._over(session)
 
     async def _on_suspended(self, event: AccountSuspended) -> None:
-        for session in await self._executor.submit(
-            self._books.suspend, SuspendUser(event.user_id, self._clock.now_ms())
-        ):
+        await self._close_all_of(event.user_id, EndReason.ADMIN_TERMINATED, payer_only=False)
+
+    async def _on_dispute(self, event: DisputeChanged) -> None:
+        """Whoever wants money back gets no more for it."""
+        if event.state is DisputeState.OPENED:
+            await self._close_all_of(event.user_id, EndReason.PAYMENT_FAILED, payer_only=True)
+
+    async def _close_all_of(self, user_id: str, reason: EndReason, *, payer_only: bool) -> None:
+        command = CloseAllOf(user_id, reason, payer_only, self._clock.now_ms())
+        for session in await self._executor.submit(self._books.close_all_of, command):
             await self._over(session)
 
     async def _over(self, session: StoredSession) -> None:

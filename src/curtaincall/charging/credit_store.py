@@ -175,11 +175,12 @@ def of_seat(tx: Connection, room_id: str, user_id: str) -> tuple[str, ...]:
     return tuple(tx.execute(query.where(t.c.room_id == room_id, _seated(user_id)).order_by(t.c.seq)).scalars())
 
 
-def open_of_user(tx: Connection, user_id: str) -> tuple[str, ...]:
-    """The user's open sessions, on either side, in an order that is always the same."""
+def open_of_user(tx: Connection, user_id: str, *, payer_only: bool) -> tuple[str, ...]:
+    """The user's open sessions, in an order that is always the same."""
     t, credit = paid_sessions, credit_sessions
+    whose = t.c.payer_id == user_id if payer_only else _seated(user_id)
     query = select(t.c.session_id).join(credit, credit.c.session_id == t.c.session_id)
-    return tuple(tx.execute(query.where(credit.c.is_open, _seated(user_id)).order_by(t.c.seq)).scalars())
+    return tuple(tx.execute(query.where(credit.c.is_open, whose).order_by(t.c.seq)).scalars())
 
 
 def _seated(user_id: str) -> ColumnElement[bool]:
