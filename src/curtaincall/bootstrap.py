@@ -28,6 +28,7 @@ from curtaincall.enforcement.service import PaymentEnforcementService
 from curtaincall.kernel.clock import Clock, SystemClock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory, uuid7
+from curtaincall.ledger.expiry import HoldExpiry
 from curtaincall.ledger.service import Ledger
 from curtaincall.media.embedded import EmbeddedEngine
 from curtaincall.media.ports import MediaEngine
@@ -126,6 +127,7 @@ class App:
             clock,
         )
         self._subscriptions = SubscriptionLoop(self.services.subscriptions, settings.subscriptions.tick_s)
+        self._expiry = HoldExpiry(self.services.executor, Ledger(clock, ids), clock)
         hub = EventsHub()
         News(self.services, hub)  # kept alive by its subscriptions
         self._endpoints = Endpoints(self.services, hub)
@@ -156,6 +158,7 @@ class App:
             services.payment_watch.start()
         await self._money.start()
         self._subscriptions.start()
+        self._expiry.start()
         log.info("started", extra={"demo": self.settings.demo})
 
     async def _media_events(self) -> None:
@@ -189,6 +192,7 @@ class App:
         await self._subscriptions.stop()
         await self._leases.stop()
         await self._payments.stop()
+        await self._expiry.stop()
         if self._pumping is not None:
             self._pumping.cancel()
             await asyncio.gather(self._pumping, return_exceptions=True)

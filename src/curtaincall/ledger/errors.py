@@ -45,6 +45,12 @@ class HoldAlreadyVoided(LedgerError):
     code = "hold_already_voided"
 
 
+class HoldExpired(LedgerError):
+    """The hold's time is over: what it reserved returns, or has returned."""
+
+    code = "hold_expired"
+
+
 class HoldExceeded(LedgerError):
     """A post of more than was held."""
 

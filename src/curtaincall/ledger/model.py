@@ -6,7 +6,7 @@ resolved once, by a *post* of all or part of it (the rest returns) or by a *void
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -15,6 +15,9 @@ from curtaincall.ledger.errors import TransferInvalid
 
 MAX_LEGS: Final = 8
 """The most rows that one command writes."""
+
+SWEEP_LIMIT: Final = 100
+"""The most holds that one sweep resolves: other commands wait behind it."""
 
 
 class AccountKind(StrEnum):
@@ -182,7 +185,11 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Reserve money on the debit account, meant for the credit account."""
+    """Reserve money on the debit account, meant for the credit account.
+
+    With `expires_after_ms` it is reserved for so long (an interval, so that a repeated command has the same body); then
+    it cannot be posted any more, and the next sweep returns it.
+    """
 
     key: str
     purpose: Purpose
@@ -190,6 +197,7 @@ class Hold:
     debit: Account
     credit: Account
     amount_minor: int
+    expires_after_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +218,21 @@ class Void:
 
 
 Command = Transfer | Hold | Post | Void
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Return what holds reserved whose time is over: those that expired at `since_ms` or later."""
+
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep returned: the keys of the holds, and whether it left any for the next one."""
+
+    hold_keys: tuple[str, ...]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +260,21 @@ class StatementEntry:
 
 
 def body_hash(command: Command) -> str:
-    """What two commands with one key must agree in."""
-    body = {"command": type(command).__name__, **asdict(command)}
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    """What two commands with one key must agree in. Kept in the database: the form of a body never changes."""
+    body: list[object]
+    match command:
+        case Transfer():
+            legs = [[leg.debit.id, leg.credit.id, leg.amount_minor] for leg in command.legs]
+            body = ["transfer", command.purpose, command.ref, legs]
+        case Hold():
+            body = ["hold", command.purpose, command.ref, command.debit.id, command.credit.id, command.amount_minor]
+            if command.expires_after_ms is not None:
+                body.append(command.expires_after_ms)
+        case Post():
+            body = ["post", command.hold_key, [[share.credit.id, share.amount_minor] for share in command.shares]]
+        case Void():
+            body = ["void", command.hold_key]
+    return hashlib.sha256(json.dumps(body).encode()).hexdigest()
 
 
 def check_legs(legs: tuple[Leg, ...]) -> None:

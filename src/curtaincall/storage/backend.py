@@ -12,10 +12,9 @@ class Fault(StrEnum):
     STATEMENT = "statement"
     """The statement is wrong, or a constraint refuses it: its own command is to blame."""
     CONFLICT = "conflict"
-    """Somebody else's transaction was in the way (a deadlock, a serialisation failure): it may be tried again."""
+    """Somebody else's transaction was in the way (a lock, a deadlock): it may be tried again."""
     TWIN = "twin"
-    """A unique row is there already. It may have been committed by a twin of the command since that looked for it:
-    run again, the command sees it."""
+    """A constraint refuses, perhaps for what a twin of the command committed since that looked: it may look again."""
     OUT_OF_ORDER = "out_of_order"
     """The database cannot be worked with now (locked for too long, disk full): nothing was written."""
     LOST = "lost"
@@ -36,9 +35,6 @@ class Backend(Protocol):
 
     def reader(self, connections: int) -> Engine:
         """The engine for reading: its transactions cannot write, and see one moment throughout."""
-
-    def began(self, tx: Connection, commands: int) -> None:
-        """Called at the begin of a transaction of so many commands."""
 
     def intact(self, tx: Connection) -> bool:
         """Whether the transaction can still be committed: false if a statement failed in it, whoever caught that."""

@@ -36,8 +36,8 @@ GROUP_LIMIT: Final = 64
 READ_LIMIT: Final = 1_024
 """The most reads in flight, running or waiting for one of the reader connections."""
 
-ATTEMPTS: Final = 5
-"""How often one command is tried when a concurrent transaction is in its way."""
+ATTEMPTS: Final = 20
+"""How often one command is tried when a concurrent transaction is in its way: for 5 s, if it waits for a row."""
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -153,15 +153,21 @@ class WriteExecutor:
                 self._write(jobs)
 
     def _next_group(self) -> tuple[list[_Job], bool]:
-        """Wait for a command, then take what else is there: the slower the disk, the larger the groups."""
+        """Wait for a command, then take this writer's share of what else is there.
+
+        The slower the disk, the larger the groups.
+        """
         group: list[_Job] = []
-        while len(group) < GROUP_LIMIT:
+        limit = GROUP_LIMIT
+        while len(group) < limit:
             try:
                 item = self._queue.get(block=not group)
             except queue.Empty:
                 break
             if isinstance(item, _Stop):
                 return group, True
+            if not group:
+                limit = min(GROUP_LIMIT, 1 + self._queue.qsize() // len(self._writers))
             group.append(item)
         return group, False
 
@@ -210,7 +216,6 @@ class WriteExecutor:
             try:
                 tx = stack.enter_context(self._database.writer.connect())
                 transaction = tx.begin()
-                self._backend.began(tx, len(jobs))
             except DBAPIError as error:
                 # No command is to blame: to try them one by one would only wait for the lock as many times.
                 refusal = self._told(error)

@@ -1,8 +1,8 @@
 """PostgreSQL, by psycopg: READ COMMITTED for writing, one snapshot for reading, waits that are bounded.
 
 Several transactions write at the same time. A command touches guarded accounts in sorted order, so that two commands
-never wait for each other; two *groups* of commands can. A group therefore gives up early (well before the server looks
-for deadlocks) and its commands are then run one by one.
+never wait for each other; two *groups* of commands can. Waits are therefore short (well below the time after which the
+server looks for deadlocks): a group that has waited in vain is rolled back, and its commands are run one by one.
 """
 
 from typing import Any, Final
@@ -18,20 +18,24 @@ from curtaincall.storage.errors import DataInUse
 
 CONNECT_TIMEOUT_S: Final = 5
 
-LOCK_TIMEOUT_MS: Final = 5_000
-"""How long a command on its own waits for a row that somebody else's transaction has locked."""
+LOCK_TIMEOUT_MS: Final = 250
+"""How long a statement waits for what somebody else's transaction has locked; then the executor tries again.
 
-GROUP_LOCK_TIMEOUT_MS: Final = 250
-"""How long a group waits for one: a quarter of the second after which the server looks for deadlocks."""
+A quarter of the time after which the server looks for deadlocks, and many times what a group of commands takes.
+"""
+
+MIGRATION_LOCK_TIMEOUT_MS: Final = 60_000
+"""How long a migration waits for another one, and for the commands of a server that runs."""
 
 MIGRATION_LOCK: Final = 0x6375727401
 CLAIM_LOCK: Final = 0x6375727402
 """Numbers of advisory locks: nobody else's, in a database of our own."""
 
-CONFLICTS: Final = frozenset({"40001", "40P01"})
-UNIQUE_VIOLATION: Final = "23505"
-OUT_OF_ORDER: Final = frozenset({"55P03", "57014"})
-"""A lock that was not to be had in time, and a statement that was cancelled."""
+CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
+"""Serialisation failure, deadlock, and a lock that was not to be had in time."""
+TWINS: Final = frozenset({"23505", "23514"})
+"""A unique row that is there, a CHECK that fails: true of a command whose twin was committed since it looked."""
+CANCELLED: Final = "57014"
 OUT_OF_ORDER_CLASSES: Final = frozenset({"53", "58"})
 """Resources (memory, disk, connections) and errors of the system below."""
 LOST_CLASSES: Final = frozenset({"08", "57"})
@@ -53,10 +57,6 @@ class Postgresql:
     def reader(self, connections: int) -> Engine:
         return _engine(self._url, connections=connections, isolation="REPEATABLE READ", read_only=True)
 
-    def began(self, tx: Connection, commands: int) -> None:
-        if commands > 1:
-            tx.exec_driver_sql(f"SET LOCAL lock_timeout = {GROUP_LOCK_TIMEOUT_MS}")
-
     def intact(self, tx: Connection) -> bool:
         # The server answers COMMIT with a rollback, and no error, if a statement had failed.
         status = tx.connection.driver_connection.info.transaction_status  # type: ignore[union-attr] # psycopg's
@@ -69,15 +69,16 @@ class Postgresql:
         state = said.sqlstate
         if state in CONFLICTS:
             return Fault.CONFLICT
-        if state == UNIQUE_VIOLATION:
+        if state in TWINS:
             return Fault.TWIN
-        if state in OUT_OF_ORDER or (state or "")[:2] in OUT_OF_ORDER_CLASSES:
+        if state == CANCELLED or (state or "")[:2] in OUT_OF_ORDER_CLASSES:
             return Fault.OUT_OF_ORDER
         if (state or "")[:2] in LOST_CLASSES or (state is None and isinstance(said, psycopg.OperationalError)):
             return Fault.LOST
         return Fault.STATEMENT
 
     def serialise_migrations(self, tx: Connection) -> None:
+        tx.exec_driver_sql(f"SET LOCAL lock_timeout = {MIGRATION_LOCK_TIMEOUT_MS}")
         tx.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATION_LOCK})
 
     def claim(self) -> "AdvisoryClaim":

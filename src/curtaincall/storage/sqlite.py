@@ -45,9 +45,6 @@ class Sqlite:
     def reader(self, connections: int) -> Engine:
         return self._engine(begin="BEGIN", connections=connections, read_only=True)
 
-    def began(self, tx: Connection, commands: int) -> None:
-        """Nothing to do: BEGIN IMMEDIATE has taken the one lock there is."""
-
     def intact(self, tx: Connection) -> bool:
         return bool(tx.connection.driver_connection.in_transaction)  # type: ignore[union-attr] # sqlite3's; some errors end the whole transaction
 

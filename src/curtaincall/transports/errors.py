@@ -164,6 +164,7 @@ TABLE: Final[dict[str, Meaning]] = {
     "hold_unknown": Meaning(500, BROKEN),
     "hold_already_posted": Meaning(500, BROKEN),
     "hold_already_voided": Meaning(500, BROKEN),
+    "hold_expired": Meaning(500, BROKEN),
     "hold_exceeded": Meaning(500, BROKEN),
     # how we are
     "silent": Meaning(408, SILENT),
