@@ -181,7 +181,7 @@ describe('the history', () => {
     site.show(<Movements newest={5_000} />);
     const lines = await screen.findAllByRole('listitem');
     expect(lines.map(({ textContent }) => textContent)).toEqual([
-      expect.stringMatching(/^Private callCall with Mia.*-€9\.60$/),
+      expect.stringMatching(/^Call with Mia.*-€9\.60$/),
       expect.stringMatching(/^Added by card.*\+€50\.00$/),
     ]);
   });

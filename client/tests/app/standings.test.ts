@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Battle, Subscription } from '@/api/schemas';
 import { isPlayer, mayEnter, namesIn, standings } from '@/app/battle/standings';
-import { standingOf } from '@/app/subscriptions/standing';
+import { isDecided, standingOf } from '@/app/subscriptions/standing';
 
 const BATTLE: Battle = {
   roomId: 'b',
@@ -72,23 +72,29 @@ describe('a subscription stands', () => {
     redirectUrl: null,
   };
 
+  const NOW = Date.parse('2026-02-10T12:00:00Z');
+
   it.each([
-    [{}, 'Active, renews on March 2, 2026', true],
-    [{ cancelAtPeriodEnd: true }, 'Ends on March 2, 2026', false],
-    [{ state: 'past_due' }, 'The last payment failed. Check your card, and it goes on.', true],
-    [
-      { state: 'PAST_DUE', cancelAtPeriodEnd: true },
-      'The last payment failed. Check your card, and it goes on.',
-      false,
-    ],
-    [{ state: 'incomplete' }, 'Waiting for your bank', true],
-    [{ state: 'cancelled', cancelAtPeriodEnd: true }, 'Ended', false],
-    [{ state: 'brand_new' }, 'Active, renews on March 2, 2026', true],
-  ])('%o as %s', (change, words, cancellable) => {
-    expect(standingOf({ ...subscription, ...change }, 'en-US')).toMatchObject({ words, cancellable });
+    [{}, 'Active, renews on March 2, 2026', true, null],
+    [{ state: 'cancelled', cancelAtPeriodEnd: true }, 'Ends on March 2, 2026', false, 'resume'],
+    [{ state: 'past_due' }, 'The last payment failed. Check your card, and it goes on', true, 'pay'],
+    [{ state: 'incomplete' }, 'Waiting for your bank', true, null],
+    [{ state: 'ended' }, 'Ended', false, null],
+    [{ state: 'cancelled', cancelAtPeriodEnd: true, currentPeriodEnd: NOW }, 'Ended', false, null],
+    [{ state: 'brand_new' }, 'Active, renews on March 2, 2026', true, null],
+  ])('%o as %s', (change, words, cancellable, remedy) => {
+    const standing = standingOf({ ...subscription, ...change }, NOW, 'en-US');
+    expect(standing).toMatchObject({ words, cancellable, remedy });
   });
 
-  it('on a card that failed, and sends there', () => {
-    expect(standingOf({ ...subscription, state: 'past_due' }).needsCard).toBe(true);
+  it.each([
+    [undefined, true],
+    [{ state: 'active' }, true],
+    [{ state: 'incomplete' }, false],
+    [{ state: 'past_due', redirectUrl: 'https://bank.example/' }, false],
+    [{ state: 'past_due' }, true],
+    [{ state: 'ended' }, true],
+  ])('decided or not: %o', (change, decided) => {
+    expect(isDecided(change && { ...subscription, ...change })).toBe(decided);
   });
 });

@@ -10,11 +10,11 @@ import { LastCall } from '../components/LastCall';
 import { Portrait } from '../components/Portrait';
 import { CallButton } from '../models/CallButton';
 import { SubscribedBadge } from '../models/ModelCard';
-import { SubscribeSheet } from '../models/SubscribeSheet';
 import { useLive } from '../state/live';
 import { useSession } from '../state/session';
 import { useLoad } from '../state/useLoad';
 import { useTitle } from '../state/useTitle';
+import { SubscribeSheet } from '../subscriptions/SubscribeSheet';
 
 /** One creator: who this is, what a call costs, and the subscription. */
 export function ModelPage({ modelId }: { modelId: string }) {
@@ -107,11 +107,12 @@ function SubscriptionOffer(props: { model: Model; rates: Rates; isMe: boolean; r
   const [open, setOpen] = useState(false);
   const includes = subscriptionIncludes(rates);
   if (includes === null || rates.subscriptionMonthlyMinor === null) return null;
+  const price = formatMoney(rates.subscriptionMonthlyMinor, rates.currency);
   return (
     <section className="panel offer" aria-labelledby="offer-subscription">
       <h2 id="offer-subscription">Subscription</h2>
       <p className="plan-price">
-        <strong>{formatMoney(rates.subscriptionMonthlyMinor, rates.currency)}</strong> a month
+        <strong>{price}</strong> a month
       </p>
       <ul className="offer-points">
         <Point>{includes}</Point>
@@ -133,7 +134,21 @@ function SubscriptionOffer(props: { model: Model; rates: Rates; isMe: boolean; r
         </button>
       )}
       {open && (
-        <SubscribeSheet model={model} rates={rates} close={() => setOpen(false)} onSubscribed={reload} />
+        <SubscribeSheet
+          modelId={model.modelId}
+          title={`Subscribe to ${model.displayName}`}
+          action={`Subscribe for ${price} a month`}
+          thanks={`You are subscribed to ${model.displayName}.`}
+          close={() => setOpen(false)}
+          onSubscribed={reload}
+        >
+          <p className="plan-price">
+            <strong>{price}</strong> a month
+          </p>
+          <p className="muted">
+            {includes} Renewed every month until you cancel, which takes two taps and works at any time.
+          </p>
+        </SubscribeSheet>
       )}
     </section>
   );

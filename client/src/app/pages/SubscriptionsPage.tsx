@@ -7,10 +7,12 @@ import { Confirm } from '../components/Confirm';
 import { ErrorNote } from '../components/ErrorNote';
 import { Icon } from '../components/Icon';
 import { Portrait } from '../components/Portrait';
+import { confirmationUrl } from '../payments/topUp';
 import { useLive } from '../state/live';
 import { useSession } from '../state/session';
 import { useLoad } from '../state/useLoad';
 import { useTitle } from '../state/useTitle';
+import { SubscribeSheet } from '../subscriptions/SubscribeSheet';
 import { standingOf } from '../subscriptions/standing';
 
 /** Whom one is subscribed to, until when, and the way out. */
@@ -26,6 +28,7 @@ export function SubscriptionsPage() {
     }, [api, epoch]),
   );
   const [leaving, setLeaving] = useState<Subscription | null>(null);
+  const [mending, setMending] = useState<Subscription | null>(null);
   return (
     <>
       <header className="page-head">
@@ -37,20 +40,29 @@ export function SubscriptionsPage() {
       <ul className="subscriptions">
         {data?.map((subscription) => (
           <li key={subscription.subscriptionId}>
-            <SubscriptionCard subscription={subscription} cancel={() => setLeaving(subscription)} />
+            <SubscriptionCard
+              subscription={subscription}
+              cancel={() => setLeaving(subscription)}
+              mend={() => setMending(subscription)}
+            />
           </li>
         ))}
       </ul>
       {leaving !== null && (
         <CancelSheet subscription={leaving} close={() => setLeaving(null)} onCancelled={reload} />
       )}
+      {mending !== null && (
+        <MendSheet subscription={mending} close={() => setMending(null)} onMended={reload} />
+      )}
     </>
   );
 }
 
-function SubscriptionCard({ subscription, cancel }: { subscription: Subscription; cancel: () => void }) {
-  const { words, tone, cancellable, needsCard } = standingOf(subscription);
+function SubscriptionCard(props: { subscription: Subscription; cancel: () => void; mend: () => void }) {
+  const { subscription, cancel, mend } = props;
+  const { words, tone, cancellable, remedy } = standingOf(subscription, Date.now());
   const { displayName, modelId, priceMinor, currency } = subscription;
+  const confirmation = confirmationUrl(subscription.redirectUrl);
   return (
     <article className="subscription" aria-label={displayName}>
       <div className="subscription-portrait">
@@ -66,11 +78,27 @@ function SubscriptionCard({ subscription, cancel }: { subscription: Subscription
         </p>
       </div>
       <div className="subscription-acts">
-        {needsCard && (
-          <Link href="/wallet/cards" className="button button-gold button-small">
-            <Icon name="card" />
-            Update card
-          </Link>
+        {confirmation !== null && (
+          <a
+            className="button button-gold button-small"
+            href={confirmation}
+            target="_blank"
+            rel="noopener noreferrer"
+          >
+            <Icon name="external" />
+            Confirm with your bank
+          </a>
+        )}
+        {remedy !== null && (
+          <button
+            type="button"
+            className={`button button-small ${remedy === 'pay' ? 'button-gold' : 'button-quiet'}`}
+            onClick={mend}
+          >
+            <Icon name={remedy === 'pay' ? 'card' : 'repeat'} />
+            {remedy === 'pay' ? 'Update card' : 'Go on'}
+            <span className="visually-hidden"> with {displayName}</span>
+          </button>
         )}
         {cancellable && (
           <button type="button" className="button button-quiet button-small" onClick={cancel}>
@@ -96,7 +124,7 @@ function CancelSheet(props: { subscription: Subscription; close: () => void; onC
       close={close}
       act={async () => {
         const cancelled = await api.cancelSubscription(subscription.subscriptionId);
-        announce(`${displayName}: ${standingOf(cancelled).words}.`, 'good');
+        announce(`${displayName}: ${standingOf(cancelled, Date.now()).words}.`, 'good');
         onCancelled();
       }}
     >
@@ -106,6 +134,30 @@ function CancelSheet(props: { subscription: Subscription; close: () => void; onC
           `What you have paid for stays yours until ${new Date(currentPeriodEnd).toLocaleDateString(undefined, { dateStyle: 'long' })}.`}
       </p>
     </Confirm>
+  );
+}
+
+/** What is owed is paid at once; one that was cancelled just goes on. */
+function MendSheet(props: { subscription: Subscription; close: () => void; onMended: () => void }) {
+  const { subscription, close, onMended } = props;
+  const { displayName, modelId, priceMinor, currency } = subscription;
+  const price = formatMoney(priceMinor, currency);
+  const owes = standingOf(subscription, Date.now()).remedy === 'pay';
+  return (
+    <SubscribeSheet
+      modelId={modelId}
+      title={owes ? `Pay for ${displayName}` : `Go on with ${displayName}`}
+      action={owes ? `Pay ${price}` : 'Go on'}
+      thanks={`Your subscription to ${displayName} goes on.`}
+      close={close}
+      onSubscribed={onMended}
+    >
+      <p className="muted">
+        {owes
+          ? `${price} are due for this month. The card you choose also pays the months to come.`
+          : `Nothing is charged now. From the end of this period it is ${price} a month again.`}
+      </p>
+    </SubscribeSheet>
   );
 }
 

@@ -1,11 +1,11 @@
-import { useId, useState } from 'react';
+import { type RefObject, useEffect, useId, useRef, useState } from 'react';
 import type { EarningsChart as Chart, DayBar } from '@/money/earningsChart';
 import { formatMoney, formatRound } from '@/money/money';
 
-/** The drawing's own units: as wide as the days need, as high as it looks well on a phone. */
-const WIDTH = 720;
+/** Until the width on the page is known. */
+const FIRST_WIDTH = 720;
 const HEIGHT = 260;
-const LEFT = 64;
+const LEFT = 52;
 const BOTTOM = 26;
 const TOP = 10;
 /** Colours for sources, most earning first; more than these share the last. */
@@ -15,10 +15,11 @@ const COLOURS = 7;
 export function EarningsChart({ chart, currency }: { chart: Chart; currency: string }) {
   const [picked, setPicked] = useState<number | null>(null);
   const titleId = useId();
+  const [figure, width] = useWidth(FIRST_WIDTH);
   const { days, sources, lowMinor, highMinor, ticksMinor } = chart;
   const y = (minor: number) =>
     TOP + (HEIGHT - TOP - BOTTOM) * (1 - (minor - lowMinor) / (highMinor - lowMinor));
-  const step = (WIDTH - LEFT) / days.length;
+  const step = (width - LEFT) / days.length;
   const colourOf = (source: string) =>
     Math.min(
       sources.findIndex((entry) => entry.source === source),
@@ -26,7 +27,7 @@ export function EarningsChart({ chart, currency }: { chart: Chart; currency: str
     );
   const shown = picked === null ? null : (days[picked] ?? null);
   return (
-    <figure className="chart">
+    <figure ref={figure} className="chart">
       <figcaption className="chart-caption" aria-live="polite">
         {shown === null ? (
           <>
@@ -40,13 +41,13 @@ export function EarningsChart({ chart, currency }: { chart: Chart; currency: str
           </>
         )}
       </figcaption>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-labelledby={titleId}>
+      <svg viewBox={`0 0 ${width} ${HEIGHT}`} role="img" aria-labelledby={titleId}>
         <title
           id={titleId}
         >{`Earnings of the last ${days.length} days, by source. The table below has the figures.`}</title>
         {ticksMinor.map((tick) => (
           <g key={tick} className="chart-line" data-zero={tick === 0 || undefined}>
-            <line x1={LEFT} x2={WIDTH} y1={y(tick)} y2={y(tick)} />
+            <line x1={LEFT} x2={width} y1={y(tick)} y2={y(tick)} />
             <text x={LEFT - 10} y={y(tick)} textAnchor="end" dominantBaseline="central">
               {formatRound(tick, currency)}
             </text>
@@ -103,6 +104,20 @@ export function EarningsChart({ chart, currency }: { chart: Chart; currency: str
       <DaysTable chart={chart} currency={currency} />
     </figure>
   );
+}
+
+/** The width of an element in CSS pixels: drawn to it one to one, letters keep their size on a phone. */
+function useWidth(first: number): [RefObject<HTMLElement | null>, number] {
+  const element = useRef<HTMLElement>(null);
+  const [width, setWidth] = useState(first);
+  useEffect(() => {
+    const observed = element.current;
+    if (observed === null || typeof ResizeObserver === 'undefined') return;
+    const observer = new ResizeObserver(() => setWidth(observed.clientWidth || first));
+    observer.observe(observed);
+    return () => observer.disconnect();
+  }, [first]);
+  return [element, width];
 }
 
 function DaysTable({ chart, currency }: { chart: Chart; currency: string }) {

@@ -1,54 +1,42 @@
 import type { Subscription } from '@/api/schemas';
 
 export interface Standing {
-  /** In words, such as "Renews on 3 March 2026". */
+  /** In words, such as "Active, renews on 3 March 2026". */
   words: string;
   tone: 'good' | 'warn' | 'over';
   /** Whether there is anything left to cancel. */
   cancellable: boolean;
-  /** Whether it is the card that has to be seen to. */
-  needsCard: boolean;
+  /** What helps: another card for what is owed, or taking a cancellation back. */
+  remedy: 'pay' | 'resume' | null;
 }
 
-/** States after which nothing is renewed or owed any more. */
-const OVER: ReadonlySet<string> = new Set(['cancelled', 'canceled', 'ended', 'expired']);
-/** States in which the first payment is not decided yet. */
-const BEGINNING: ReadonlySet<string> = new Set(['incomplete', 'pending', 'requires_action']);
-
-/** Where a subscription stands. States of a newer server are told by the dates alone. */
-export function standingOf(subscription: Subscription, locale?: string): Standing {
-  const { cancelAtPeriodEnd, currentPeriodEnd } = subscription;
-  const state = subscription.state.toLowerCase();
+/** Where a subscription stands. A state of a newer server is told by the dates alone. */
+export function standingOf(subscription: Subscription, now: number, locale?: string): Standing {
+  const { state, cancelAtPeriodEnd, currentPeriodEnd } = subscription;
   const end =
     currentPeriodEnd === null
       ? null
       : new Date(currentPeriodEnd).toLocaleDateString(locale, { dateStyle: 'long' });
-  if (OVER.has(state)) {
-    return { words: 'Ended', tone: 'over', cancellable: false, needsCard: false };
+  if (state === 'ended' || (cancelAtPeriodEnd && currentPeriodEnd !== null && currentPeriodEnd <= now)) {
+    return { words: 'Ended', tone: 'over', cancellable: false, remedy: null };
+  }
+  if (state === 'incomplete') {
+    return { words: 'Waiting for your bank', tone: 'warn', cancellable: true, remedy: null };
   }
   if (state === 'past_due') {
-    return {
-      words: 'The last payment failed. Check your card, and it goes on.',
-      tone: 'warn',
-      cancellable: !cancelAtPeriodEnd,
-      needsCard: true,
-    };
-  }
-  if (BEGINNING.has(state)) {
-    return { words: 'Waiting for your bank', tone: 'warn', cancellable: true, needsCard: false };
+    const words = 'The last payment failed. Check your card, and it goes on';
+    return { words, tone: 'warn', cancellable: !cancelAtPeriodEnd, remedy: 'pay' };
   }
   if (cancelAtPeriodEnd) {
-    return {
-      words: end === null ? 'Cancelled' : `Ends on ${end}`,
-      tone: 'over',
-      cancellable: false,
-      needsCard: false,
-    };
+    const words = end === null ? 'Cancelled' : `Ends on ${end}`;
+    return { words, tone: 'over', cancellable: false, remedy: 'resume' };
   }
-  return {
-    words: end === null ? 'Active' : `Active, renews on ${end}`,
-    tone: 'good',
-    cancellable: true,
-    needsCard: false,
-  };
+  const words = end === null ? 'Active' : `Active, renews on ${end}`;
+  return { words, tone: 'good', cancellable: true, remedy: null };
+}
+
+/** Whether the payment of a subscription waits for nobody any more: it stands, or it is no more. */
+export function isDecided(subscription: Subscription | undefined): boolean {
+  if (subscription === undefined || subscription.state === 'active') return true;
+  return subscription.redirectUrl === null && subscription.state !== 'incomplete';
 }

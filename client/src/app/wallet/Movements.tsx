@@ -73,11 +73,16 @@ const ICONS: Readonly<Record<string, IconName>> = {
   payout: 'payout',
 };
 
+/** The server's words where they name somebody; of a card it is said that it was one. */
+function titleOf({ kind, label }: Transaction): string {
+  return label === null || kind === 'top_up' ? kindInWords(kind) : label;
+}
+
 function Movement({ item }: { item: Transaction }) {
   const receiptId = useId();
   const [open, setOpen] = useState(false);
   const incoming = item.amountMinor > 0;
-  const title = kindInWords(item.kind);
+  const title = titleOf(item);
   const callId = item.kind === 'call' ? item.ref : null;
   const when = new Date(item.createdAt);
   const face = (
@@ -87,7 +92,6 @@ function Movement({ item }: { item: Transaction }) {
       </span>
       <span className="movement-what">
         <strong>{title}</strong>
-        {item.label !== null && item.label !== title && <span className="movement-label">{item.label}</span>}
         <time dateTime={when.toISOString()}>
           {when.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })}
         </time>
