@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Locator, Playwright, expect
 
 from support.browser import Visitor, browser_at
+from support.inspection import inspect
 from support.people import Json, Person
 from support.server import Server
 
@@ -65,7 +66,7 @@ async def test_the_history_shows_a_call_with_its_receipt(server: Server, at_fan:
     await expect(page.get_by_role("region", name="Balance")).to_contain_text(money(5_000 - receipt["chargedMinor"]))
     movements = page.get_by_role("region", name="Movements")
     await expect(movements).to_contain_text("+€50.00")
-    call = movements.get_by_role("button", name=re.compile("Private call.*receipt")).first
+    call = movements.get_by_role("button", name=re.compile("Call with .*receipt")).first
     await call.click()
     await expect(call).to_have_attribute("aria-expanded", "true")
     shown = movements.locator(".receipt")
@@ -127,6 +128,38 @@ async def test_cards_are_added_and_removed_and_refill_the_wallet(server: Server,
     assert (await server.people.get("/api/wallet/payment-methods", fan))["items"] == []
 
 
+async def test_a_subscription_is_taken_out_and_cancelled(server: Server, at_fan: Visitor) -> None:
+    page = at_fan.page
+    creator = await server.people.creator(subscriptionMonthlyMinor=1_500, subscriptionCalls="all")
+    fan = await server.people.fan()
+    await at_fan.sign_in(fan)
+    await page.goto(f"{server.url}/models/{creator.user_id}")
+    await expect(page.get_by_text("Every private call is included.")).to_be_visible()
+    await page.get_by_role("button", name="Subscribe").click()
+    sheet = page.get_by_role("dialog", name="Subscribe to")
+    await sheet.get_by_role("button", name="Save card").click()
+    await sheet.get_by_role("button", name="Subscribe for €15.00 a month").click()
+    await expect(sheet).to_be_hidden()
+    await expect(page.get_by_text("Subscribed", exact=True)).to_be_visible()
+    await expect(page.get_by_role("region", name="Private call")).to_contain_text("Included in your subscription")
+
+    await page.get_by_role("link", name="Manage your subscription").click()
+    mine = page.get_by_role("article")
+    await expect(mine).to_contain_text("€15.00 a month")
+    await expect(mine).to_contain_text("Active, renews on")
+    await mine.get_by_role("button", name="Cancel").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel subscription").click()
+    await expect(mine).to_contain_text("Ends on")
+    await expect(mine.get_by_role("button", name="Cancel")).to_be_hidden()
+    kept = (await server.people.get("/api/subscriptions", fan))["items"]
+    assert [item["cancelAtPeriodEnd"] for item in kept] == [True]
+
+    # The cancellation is taken back, which costs nothing now.
+    await mine.get_by_role("button", name="Go on").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Go on").click()
+    await expect(mine).to_contain_text("Active, renews on")
+
+
 async def test_rates_with_everything_are_offered_to_fans(server: Server, at_creator: Visitor, at_fan: Visitor) -> None:
     page = at_creator.page
     creator = await server.people.creator()
@@ -153,6 +186,23 @@ async def test_rates_with_everything_are_offered_to_fans(server: Server, at_crea
     await at_fan.page.goto(f"{server.url}/models/{creator.user_id}")
     await expect(at_fan.page.get_by_text("45 minutes of private calls every month")).to_be_visible()
     await expect(at_fan.page.get_by_text("Skip the queue for €5.00 while it rings")).to_be_visible()
+
+
+async def test_skipping_the_queue_begins_the_call_without_an_answer(
+    server: Server, at_fan: Visitor, at_creator: Visitor
+) -> None:
+    creator = await server.people.creator(instantUnlockMinor=500, **RATES)
+    fan = await server.people.fan(balance_minor=5_000)
+    await at_creator.sign_in(creator)
+    await expect(at_creator.page.get_by_text("You are online")).to_be_visible()
+    await at_fan.sign_in(fan)
+    await at_fan.page.get_by_role("article").filter(has_text="Online").get_by_role("button", name="Call").click()
+    await at_fan.page.get_by_role("button", name="Skip the queue for €5.00").click()
+    await at_fan.page.locator("#remote-video").wait_for(state="attached")
+    call = await server.people.call(fan, at_fan.page.url.rsplit("/", 1)[-1])
+    assert call["state"] not in ("REQUESTED", "CANCELLED", "REJECTED")
+    wallet = await server.people.wallet(fan)
+    assert wallet["balanceMinor"] <= 4_500
 
 
 async def test_a_battle_from_the_ticket_to_the_pot(
@@ -263,3 +313,58 @@ async def test_earnings_are_shown_by_day_and_paid_out(server: Server, at_creator
     await expect(payouts.get_by_role("listitem")).to_contain_text("€3.00")
     await expect(sums).to_contain_text("€5.00")
     await expect(payouts.get_by_role("listitem")).to_contain_text("Paid")
+
+
+async def test_every_page_of_the_money_fits_phone_and_desktop(
+    server: Server, at_fan: Visitor, at_creator: Visitor
+) -> None:
+    creator = await server.people.creator(
+        instantUnlockMinor=500, subscriptionMonthlyMinor=2_500, subscriptionCalls="all", premiumHdMinor=200
+    )
+    fan = await server.people.fan(balance_minor=5_000)
+    room = await server.people.battle(creator, entry_fee_minor=TICKET_MINOR)
+    await server.people.tip(fan, creator, room["roomId"], TIP_MINOR)
+    await at_fan.sign_in(fan)
+    page = at_fan.page
+
+    async def look(path: str, text: str, name: str) -> None:
+        await page.goto(f"{server.url}{path}")
+        await expect(page.get_by_text(text).first).to_be_visible()
+        await inspect(at_fan, name)
+
+    await look(f"/models/{creator.user_id}", "Every private call is included.", "20-model")
+    await page.get_by_role("button", name="Subscribe").click()
+    await inspect(at_fan, "21-subscribe")
+    await look("/wallet", "Tip", "22-history")
+    await page.get_by_role("button", name="CSV").click()
+    await inspect(at_fan, "23-csv")
+    await look("/wallet/cards", "Automatic top-up", "24-cards")
+    await page.get_by_role("button", name="Remove").click()
+    await inspect(at_fan, "25-remove-card")
+    await look("/battles", "Friday night", "26-battles")
+    await look(f"/battles/{room['roomId']}", "In the pot", "27-battle-door")
+    await page.get_by_role("button", name="Buy a ticket").click()
+    await page.get_by_role("button", name="Tip Creator").click()
+    await inspect(at_fan, "28-tip")
+    await page.get_by_role("dialog").get_by_role("button", name="Tip €5.00").click()
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await inspect(at_fan, "29-battle")
+
+    page = at_creator.page
+    await at_creator.sign_in(creator)
+    await expect(page.get_by_label("Skipping the queue")).to_have_value("5.00")
+    await inspect(at_creator, "30-studio")
+    await page.get_by_role("link", name="Earnings").click()
+    await expect(page.get_by_text("after our fee")).to_be_visible()
+    await page.get_by_text("As a table").click()
+    await inspect(at_creator, "31-earnings")
+    await page.get_by_role("button", name="Pay out").click()
+    await inspect(at_creator, "32-payout")
+    await page.goto(f"{server.url}/battles")
+    await page.get_by_role("button", name="Start a battle").click()
+    await inspect(at_creator, "33-new-battle")
+    await page.goto(f"{server.url}/battles/{room['roomId']}")
+    await page.get_by_role("button", name="Go on stage").click()
+    await page.get_by_label("Your own picture").wait_for()
+    await page.get_by_role("button", name="End the battle").click()
+    await inspect(at_creator, "34-end-battle")
