@@ -1,8 +1,10 @@
 """The Monetization Service of a real server, by a real client: who may call, what is answered, what is refused."""
 
 import asyncio
+import socket
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -16,6 +18,7 @@ from curtaincall.monetization.v1 import monetization_pb2 as pb
 from support.monetization import Client, Refusal, stream_refusal
 from support.people import Person
 from support.pki import Pki
+from support.postgres import Cluster
 from support.server import Server
 from support.signaling import Signaling
 
@@ -366,3 +369,36 @@ async def test_a_port_that_was_asked_for_and_is_taken_is_named(tmp_path: Path) -
         assert (code, f"port {port}" in printed) == (1, True)
         code, printed = await second.command("doctor")
         assert f"gRPC port {port}/TCP" in printed
+
+
+async def test_the_usual_port_is_no_reason_for_a_second_server_not_to_start(tmp_path: Path) -> None:
+    with socket.socket() as occupied, suppress(OSError):  # it may be taken by somebody else already: as good
+        occupied.bind(("127.0.0.1", 50_054))
+        occupied.listen()
+        async with Server(tmp_path, environment={"CURTAINCALL_GRPC__PORT": None}) as server:
+            assert server.grpc_address == ""
+            assert any("grpc_port_taken" in line for line in server.log)
+            assert (await server.people.http.get("/healthz")).status_code == 200
+
+
+async def test_on_postgresql_it_works_beside_the_server_on_the_same_rows(tmp_path: Path, postgres: Cluster) -> None:
+    url = postgres.fresh()
+    environment = {"CURTAINCALL_DATABASE__URL": url}
+    alone = Server(tmp_path, environment=environment, arguments=(), subcommand=("monetization", "--port", "0"))
+    async with Server(tmp_path, environment=environment) as server, alone:
+        fan, creator = await pair(server)
+        call = await server.people.request_call(fan, creator)
+        async with Client(alone.grpc_address, server.people.service_token) as client:
+            watched = aiter(client.watch(call["roomId"], fan.user_id))
+            assert (await anext(watched)).status.state == pb.PAYMENT_STATE_UNKNOWN
+            await server.people.accept_call(creator, call["callId"])
+            assert (await anext(watched)).status.state == pb.PAYMENT_STATE_PAID
+            first = begin(fan, creator)
+            assert (await client.call("Authorize", first)).grant.granted_ms == 60_000
+            assert (await server.people.wallet(fan))["heldMinor"] == 600
+            await server.kill()
+            await server.start()  # settles its own calls, and not what others meter
+            assert (await client.status(call["roomId"], fan.user_id)).state == pb.PAYMENT_STATE_EXPIRED
+            update = pb.UpdateRequest(session_id=first.session_id, request_number=1, used_ms=50_000)
+            assert (await client.call("Update", update)).grant.granted_ms == 90_000
+    postgres.give_back(url)

@@ -18,6 +18,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 ADMIN_PATHS = [
     ("GET", "/api/admin/users/{user}/money"),
     ("POST", "/api/admin/adjustments"),
+    ("POST", "/api/admin/refunds"),
+    ("GET", "/api/admin/disputes"),
+    ("POST", "/api/admin/disputes/any/resolve"),
     ("POST", "/api/admin/users/{user}/freeze"),
     ("POST", "/api/admin/users/{user}/unfreeze"),
     ("POST", "/api/admin/users/{user}/admin"),
@@ -84,6 +87,17 @@ async def test_adjustments_that_cannot_be(
     body = {**adjustment(await people.fan()), **changes}
     answer = await people.http.post("/api/admin/adjustments", json=body, headers=await admin_of(server))
     assert code(answer) == expected
+
+
+async def test_a_top_up_is_given_back_to_its_card(server: Server, people: People) -> None:
+    fan = await people.fan(balance_minor=700)
+    (line,) = (await people.get("/api/wallet/transactions", fan))["items"]
+    result, printed = await server.command("admin", "refund", line["id"], "--reason", "did not want it")
+    assert (result, "7.00 EUR" in printed) == (0, True), printed
+    result, printed = await server.command("admin", "refund", line["id"], "--reason", "once more")
+    assert (result, "already_refunded" in printed) == (1, True), printed
+    result, printed = await server.command("admin", "refund", "nothing", "--reason", "a typo")
+    assert (result, "payment_unknown" in printed) == (1, True), printed
 
 
 async def test_a_user_becomes_an_admin_by_command_only(server: Server, people: People) -> None:

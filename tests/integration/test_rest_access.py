@@ -226,3 +226,21 @@ async def test_who_may_terminate_whom(people: People) -> None:
     assert code(await terminate("ann", "PAYMENT_FAILED", people.service)) == (404, "seat_not_found")
     assert code(await terminate("ann", "PAYMENT_FAILED", people.service, "nowhere")) == (404, "room_not_found")
     assert code(await terminate("ann", "BOREDOM", people.service)) == (422, "invalid_request")
+
+
+async def test_rooms_are_made_by_creators_and_services(people: People) -> None:
+    star, fan = await people.creator(), await people.fan()
+    battle = {"kind": "battle", "entryFeeMinor": 500}
+
+    async def make(headers: dict[str, str], **further: object) -> httpx.Response:
+        return await people.http.post("/api/rooms", json={**battle, **further}, headers=headers)
+
+    assert code(await make(fan.bearer)) == (403, "role_forbidden")
+    assert code(await make(people.service)) == (422, "host_required")
+    made = await make(people.service, hostId=star.user_id)
+    assert (made.status_code, made.json()["hostId"]) == (201, star.user_id)
+    assert code(await make(people.service, hostId=fan.user_id)) == (404, "user_not_found")
+    assert code(await make(star.bearer, hostId=fan.user_id)) == (403, "user_mismatch")
+    assert code(await make(star.bearer, kind="conference")) == (422, "kind_unavailable")
+    for amounts in ({"entryFeeMinor": -1}, {"hdPassMinor": 0}, {"entryFeeMinor": 10**12}, {"players": ["x y"]}):
+        assert code(await make(star.bearer, **amounts)) == (422, "invalid_request")

@@ -1,9 +1,12 @@
-"""The ledger on a real database against a dictionary: the same commands on both, in any order, repeated or not."""
+"""The ledger on real databases against a dictionary: the same commands on both, in any order, repeated or not."""
 
 import itertools
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import ClassVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
@@ -13,6 +16,7 @@ from curtaincall.ledger.errors import (
     HoldAlreadyPosted,
     HoldAlreadyVoided,
     HoldExceeded,
+    HoldExpired,
     IdempotencyConflict,
     InsufficientFunds,
     LedgerError,
@@ -24,6 +28,7 @@ from curtaincall.ledger.model import (
     Post,
     Purpose,
     Share,
+    Sweep,
     Transfer,
     Void,
     creator_pending,
@@ -34,6 +39,7 @@ from curtaincall.ledger.model import (
 from curtaincall.ledger.service import Ledger
 from curtaincall.ledger.verify import verify
 from curtaincall.storage.database import migrate, open_database
+from support.postgres import Cluster
 from support.virtual_clock import VirtualClock
 
 FANS = ("ann", "bob")
@@ -41,6 +47,7 @@ STAR = creator_pending("star", "EUR")
 HOUSE = platform_fee("EUR")
 CLEARING = gateway_clearing("sandbox", "EUR")
 AMOUNTS = st.integers(1, 1_000)
+LASTS_MS = st.sampled_from([None, None, 10, 1_000])
 
 
 class LedgerAgainstDictionary(RuleBasedStateMachine):
@@ -48,25 +55,34 @@ class LedgerAgainstDictionary(RuleBasedStateMachine):
 
     holds = Bundle("holds")
     written = Bundle("written")
+    cluster: ClassVar[Cluster | None] = None
+    """Where the database is; None for SQLite."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = tempfile.TemporaryDirectory()
-        self.database = open_database(Path(self.directory.name))
+        self.stack = ExitStack()
+        directory = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        url = ""
+        if self.cluster is not None:
+            url = self.cluster.fresh()
+            self.stack.callback(self.cluster.give_back, url)
+        self.database = open_database(directory, url)
+        self.stack.callback(self.database.close)
         migrate(self.database)
+        self.clock = VirtualClock()
         numbers = itertools.count()
-        self.ledger = Ledger(VirtualClock(), lambda: f"transfer-{next(numbers)}")
+        self.ledger = Ledger(self.clock, lambda: f"transfer-{next(numbers)}")
         self.keys = itertools.count()
         self.balance = dict.fromkeys(FANS, 0)
         self.held = dict.fromkeys(FANS, 0)
         self.earned = 0
         self.fees = 0
         self.open: dict[str, tuple[str, int]] = {}
+        self.expires_at_ms: dict[str, int] = {}
         self.resolved: dict[str, type[LedgerError]] = {}
 
     def teardown(self) -> None:
-        self.database.close()
-        self.directory.cleanup()
+        self.stack.close()
 
     def write(self, command: Command) -> type[LedgerError] | bool:
         """As the executor does: undone if the ledger refuses. Returns the refusal, or whether it was new."""
@@ -100,21 +116,44 @@ class LedgerAgainstDictionary(RuleBasedStateMachine):
         self.balance[fan] += amount
         return command
 
-    @rule(targets=(holds,), fan=st.sampled_from(FANS), amount=AMOUNTS)
-    def hold(self, fan: str, amount: int) -> object:
-        command = Hold(self.key(), Purpose.CALL, "call", wallet(fan, "EUR"), STAR, amount)
+    def expired(self, hold: str) -> bool:
+        return self.clock.now_ms() >= self.expires_at_ms.get(hold, self.clock.now_ms() + 1)
+
+    @rule(targets=(holds,), fan=st.sampled_from(FANS), amount=AMOUNTS, lasts_ms=LASTS_MS)
+    def hold(self, fan: str, amount: int, lasts_ms: int | None) -> object:
+        command = Hold(self.key(), Purpose.CALL, "call", wallet(fan, "EUR"), STAR, amount, lasts_ms)
         if amount > self.available(fan):
             assert self.write(command) is InsufficientFunds
             return multiple()
         assert self.write(command) is True
         self.held[fan] += amount
         self.open[command.key] = (fan, amount)
+        if lasts_ms is not None:
+            self.expires_at_ms[command.key] = self.clock.now_ms() + lasts_ms
         return command.key
+
+    @rule(passes_ms=st.integers(1, 500))
+    def time_passes(self, passes_ms: int) -> None:
+        self.clock.advance_us(passes_ms * 1_000)
+
+    @rule()
+    def sweep(self) -> None:
+        with self.database.writer.begin() as tx:
+            swept = self.ledger.expire(tx, Sweep(0)).hold_keys
+        assert set(swept) == {hold for hold in self.open if self.expired(hold)}
+        for hold in swept:
+            self._resolve(hold, HoldExpired)
 
     @rule(target=written, hold=consumes(holds), creator=AMOUNTS, fee=AMOUNTS)
     def post(self, hold: str, creator: int, fee: int) -> object:
         command = Post(self.key(), hold, (Share(STAR, creator), Share(HOUSE, fee)))
+        if hold in self.resolved:
+            assert self.write(command) is self.resolved[hold]
+            return multiple()
         fan, amount = self.open[hold]
+        if self.expired(hold):
+            assert self.write(command) is HoldExpired
+            return multiple()
         if creator + fee > amount:
             assert self.write(command) is HoldExceeded
             void = Void(self.key(), hold)
@@ -129,8 +168,11 @@ class LedgerAgainstDictionary(RuleBasedStateMachine):
         return command
 
     @rule(target=written, hold=consumes(holds))
-    def void(self, hold: str) -> Command:
+    def void(self, hold: str) -> object:
         command = Void(self.key(), hold)
+        if hold in self.resolved:
+            assert self.write(command) is self.resolved[hold]
+            return multiple()
         assert self.write(command) is True
         self._resolve(hold, HoldAlreadyVoided)
         return command
@@ -169,5 +211,16 @@ class LedgerAgainstDictionary(RuleBasedStateMachine):
         assert report.open_holds == len(self.open)
 
 
+class LedgerOnPostgresql(LedgerAgainstDictionary):
+    """The same on PostgreSQL, with fewer histories: each takes ten times as long."""
+
+
+@pytest.fixture(autouse=True)
+def _server(postgres: Cluster) -> None:
+    LedgerOnPostgresql.cluster = postgres
+
+
 LedgerAgainstDictionary.TestCase.settings = settings(max_examples=settings().max_examples // 4, stateful_step_count=30)
+LedgerOnPostgresql.TestCase.settings = settings(max_examples=settings().max_examples // 10, stateful_step_count=30)
 TestLedgerAgainstDictionary = LedgerAgainstDictionary.TestCase
+TestLedgerOnPostgresql = LedgerOnPostgresql.TestCase

@@ -47,6 +47,7 @@ class MoneyWorld:
     media: VirtualMedia = field(init=False)
     executor: WriteExecutor = field(init=False)
     ledger: Ledger = field(init=False)
+    gateways: Gateways = field(init=False)
     cards: CardPayments = field(init=False)
     wallets: WalletService = field(init=False)
     charging: ChargingService = field(init=False)
@@ -68,7 +69,7 @@ class MoneyWorld:
         self.executor = WriteExecutor(self.database)
         self.ledger = Ledger(self.clock, self.new_id)
         gateway = SandboxGateway(self.executor, self.clock, self.new_id)
-        gateways = Gateways({"sandbox": gateway})
+        self.gateways = gateways = Gateways({"sandbox": gateway})
         self.cards = CardPayments(self.executor, self.ledger, gateways, self.clock, self.new_id, self.bus, "EUR")
         self.wallets = WalletService(self.executor, self.ledger, gateways, self.cards, self.clock, self.new_id, "EUR")
         self.charging = ChargingService(

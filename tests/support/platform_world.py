@@ -17,6 +17,9 @@ from curtaincall.charging.rates import Rates
 from curtaincall.enforcement.service import PaymentEnforcementService
 from curtaincall.media.ports import Grant, OpenLease, OpenSeat
 from curtaincall.observability.metrics import Metrics
+from curtaincall.payments.disputes import Disputes
+from curtaincall.payments.payouts import Payouts
+from curtaincall.payments.refunds import Refunds
 from curtaincall.purchases.model import PurchaseRules
 from curtaincall.purchases.service import PurchasesService
 from curtaincall.purchases.till import Till
@@ -146,8 +149,22 @@ class PlatformWorld(MoneyWorld):
         )
         self.enforcement = PaymentEnforcementService(self.rooms, self.charging, self.bus, Metrics())
         self.statements = Statements(self.executor, self.clock, "EUR")
+        money = (self.executor, self.ledger, self.gateways)
+        self.refunds = Refunds(*money, self.clock, self.new_id, self.bus)
+        self.disputes = Disputes(*money, self.cards, self.clock, self.new_id, self.bus)
+        self.payouts = Payouts(*money, self.clock, self.new_id, self.bus, "EUR", release_after_days=0)
         self.backoffice = Backoffice(
-            self.executor, self.ledger, self.accounts, self.statements, self.bus, self.clock, self.new_id, "EUR"
+            self.executor,
+            self.ledger,
+            self.accounts,
+            self.statements,
+            self.refunds,
+            self.payouts,
+            self.disputes,
+            self.bus,
+            self.clock,
+            self.new_id,
+            "EUR",
         )
         for kind in (ParticipantJoined, ParticipantLeft, RoomClosed, PresenceChanged, CallRequested):
             self.bus.subscribe(kind, self._heard)

@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,14 +27,15 @@ class Server:
     """`curtaincall serve`. Start it, talk to it through `people`, kill it, start it again on the same data.
 
     `launcher` replaces `-m curtaincall`, for measurements that need a server in an unusual condition. `subcommand` may
-    be another one that listens: `("monetization", "--port", "0")`, which has no `url`.
+    be another one that listens: `("monetization", "--port", "0")`, which has no `url`. A name of the environment whose
+    value is None is left out.
     """
 
     def __init__(
         self,
         data_dir: Path,
         *,
-        environment: dict[str, str] | None = None,
+        environment: Mapping[str, str | None] | None = None,
         launcher: Sequence[str] = ("-m", "curtaincall"),
         arguments: Sequence[str] = ("--demo",),
         subcommand: Sequence[str] = ("serve", "--port", "0"),
@@ -43,7 +44,7 @@ class Server:
         self.log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self.url = ""
         self.grpc_address = ""
-        self._environment = {
+        settings = {
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "CURTAINCALL_MEDIA__PORT": "0",
@@ -51,6 +52,7 @@ class Server:
             "CURTAINCALL_GRPC__PORT": "0",
             **(environment or {}),
         }
+        self._environment = {name: value for name, value in settings.items() if value is not None}
         self._launcher = launcher
         self._arguments = arguments
         self._subcommand = subcommand

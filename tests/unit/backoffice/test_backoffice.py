@@ -8,7 +8,10 @@ from curtaincall.backoffice.audit import Act, Phase
 from curtaincall.backoffice.errors import AdjustmentInvalid, NotFrozen, ReasonMissing
 from curtaincall.backoffice.model import Order
 from curtaincall.charging.model import EndReason
+from curtaincall.charging.rates import Rates
 from curtaincall.ledger.errors import InsufficientFunds
+from curtaincall.payments.errors import AlreadyRefunded
+from curtaincall.payments.payouts import PayoutRequest
 from curtaincall.rooms.errors import CallUnknown
 from support.platform_world import PASSWORD, PlatformWorld
 
@@ -158,6 +161,47 @@ async def test_money_is_shown_with_its_holds_and_that_somebody_looked_is_on_reco
     assert await log_of(world, call.fan.user_id) == [(Act.LOOK_UP, Phase.DONE)]
     with pytest.raises(UserUnknown):
         await world.backoffice.money_of("user:boss", "nobody")
+
+
+async def test_a_purchase_is_given_back_once_and_its_refusals_are_on_record(world: PlatformWorld) -> None:
+    call = await world.live_call()
+    await world.run(60_000)
+    await world.end(EndReason.HOST_ENDED, call.call_id)
+    charged = (await world.charging.receipt(call.call_id)).charged_minor
+    lines = (await world.statements.transactions(call.fan.user_id, None, 10)).items
+    bought = [line for line in lines if line.kind == "call"]
+    assert -sum(line.amount_minor for line in bought) == charged
+    for number, line in enumerate(bought):
+        refund = await world.backoffice.refund(order(f"refund {number}"), line.id)
+        assert refund.amount_minor == -line.amount_minor
+    assert (await world.wallet(call.fan.user_id)).balance_minor == 1_000
+    with pytest.raises(AlreadyRefunded):
+        await world.backoffice.refund(order("again"), bought[0].id)
+    assert await log_of(world, bought[0].id) == [
+        (Act.REFUND, Phase.BEGUN),
+        (Act.REFUND, Phase.DONE),
+        (Act.REFUND, Phase.BEGUN),
+        (Act.REFUND, Phase.REFUSED),
+    ]
+    newest = (await world.statements.transactions(call.fan.user_id, None, 1)).items[0]
+    assert (newest.label, newest.amount_minor > 0) == ("Refund from Star", True)
+
+
+async def test_a_frozen_account_moves_no_money_of_its_own(world: PlatformWorld) -> None:
+    fan, creator = await world.fan(), await world.creator()
+    await world.charging.set_rates(creator.user_id, Rates(300, "EUR", instant_unlock_minor=500))
+    method = await world.wallets.add_payment_method(fan.user_id, "sandbox", "pm_card_visa")
+    await world.backoffice.freeze(order("1"), fan.user_id)
+    await world.backoffice.freeze(order("2"), creator.user_id)
+    with pytest.raises(AccountFrozen):
+        await world.wallets.top_up(fan.user_id, 500, "EUR", method.payment_method_id, "key")
+    with pytest.raises(AccountFrozen):
+        await world.purchases.unlock(fan.user_id, creator.user_id)
+    with pytest.raises(AccountFrozen):
+        await world.payouts.request(PayoutRequest(creator.user_id, None, "key"))
+    with pytest.raises(AccountFrozen):
+        await world.charging.request(session_id="call", room_id="room", payer_id=fan.user_id, payee_id=creator.user_id)
+    assert (await world.wallet(fan.user_id)).balance_minor == 1_000
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_log SET reason = ''", "DELETE FROM audit_log"])

@@ -31,6 +31,8 @@ from curtaincall.charging.errors import (
 )
 from curtaincall.charging.model import EndReason, SessionState
 from curtaincall.charging.payment_status import PaymentState, PaymentStatus, PaymentStatuses
+from curtaincall.payments.events import DisputeChanged
+from curtaincall.payments.ports import DisputeState
 from curtaincall.storage.errors import IdempotencyConflict
 from support.money_world import FAN, STAR, MoneyWorld
 
@@ -291,6 +293,25 @@ async def test_a_frozen_account_gets_no_credit_and_loses_what_it_had(elsewhere: 
     await world.executor.submit(standing.freeze, standing.Freeze(STAR, "by a test", world.clock.now_ms()))
     with pytest.raises(AccountFrozen):
         await Elsewhere(world, session_id="another").ask(0, BEGIN)
+
+
+@pytest.mark.parametrize(
+    ("user_id", "state", "ends"),
+    [
+        (FAN, DisputeState.OPENED, True),
+        (FAN, DisputeState.INQUIRY, False),
+        (FAN, DisputeState.WON, False),
+        (STAR, DisputeState.OPENED, False),
+        ("somebody-else", DisputeState.OPENED, False),
+    ],
+)
+async def test_whoever_wants_money_back_gets_no_more_credit(
+    elsewhere: Elsewhere, user_id: str, state: DisputeState, ends: bool
+) -> None:
+    await elsewhere.world.pay_in(1_000)
+    await elsewhere.ask(0, BEGIN)
+    await elsewhere.world.bus.publish(DisputeChanged("dispute", "payment", user_id, state, 450, "EUR", ()))
+    assert (await elsewhere.status()).state is (PaymentState.FAILED if ends else PaymentState.PAID)
 
 
 async def test_sessions_metered_elsewhere_outlive_a_crash_and_calls_do_not(elsewhere: Elsewhere) -> None:

@@ -17,6 +17,7 @@ from curtaincall.ledger.model import (
     Transfer,
     creator_payable,
     creator_pending,
+    dispute_pending,
     gateway_clearing,
     platform_fee,
     wallet,
@@ -141,6 +142,21 @@ async def test_what_is_given_back_is_negative_and_a_release_is_no_earning(world:
         ("tip", 500, 100, 400),
     ]
     await move(world, Purpose.TOP_UP, Leg(gateway_clearing("sandbox", "EUR"), purse, 1))
+
+
+async def test_what_a_dispute_takes_from_several_is_each_ones_own(world: PlatformWorld) -> None:
+    fan, star, other = await world.fan(), await world.creator(), await world.creator("other")
+    for creator in (star, other):
+        await tip(world, fan.user_id, creator.user_id, 100)
+    taken = dispute_pending("dispute", "EUR")
+    legs = [Leg(creator_pending(creator.user_id, "EUR"), taken, 80) for creator in (star, other)]
+    await move(world, Purpose.CHARGEBACK, *legs, Leg(platform_fee("EUR"), taken, 40))
+    for creator in (star, other):
+        days = await world.statements.earnings_by_day(creator.user_id, 1)
+        assert [(day.source, day.gross_minor, day.fee_minor, day.net_minor) for day in days] == [
+            ("chargeback", -80, 0, -80),
+            ("tip", 100, 20, 80),
+        ]
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # how PostgreSQL plans depends on its statistics
