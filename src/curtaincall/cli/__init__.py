@@ -125,7 +125,7 @@ def simulate(
 ) -> None:
     """Simulate a platform at virtual time on the sandbox gateway; exits with 1 if the books do not balance."""
     from curtaincall.cli.simulate import run
-    from curtaincall.simulation.crowd import Size
+    from curtaincall.simulation.stage import Size
 
     run(Size(days, creators, fans), seed, out)
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import typer
 
-from curtaincall.simulation.crowd import Size
 from curtaincall.simulation.run import Outcome, simulate
+from curtaincall.simulation.stage import Size
 from curtaincall.storage.sqlite import FILE_NAME
 
 REPORT_NAME: Final = "report.txt"

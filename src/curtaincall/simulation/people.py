@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from curtaincall.access.model import SubscriptionCalls
+
 DAY_MIN: Final = 24 * 60
 
 PRICES_MINOR: Final = (99, 149, 199, 249, 299, 399, 499)
@@ -13,11 +15,18 @@ FIRST_NAMES: Final = ("Aria", "Juno", "Milo", "Noor", "Ivo", "Lena", "Kai", "Zoe
 LAST_NAMES: Final = ("Vale", "Marsh", "Reyes", "Stone", "Frost", "Lane", "Quinn", "Hart", "Bloom", "Drake", "Wolfe")
 
 CARDS: Final = (
-    ("pm_card_visa", 880),
-    ("pm_card_chargeDeclinedInsufficientFunds", 40),
-    ("pm_card_chargeDeclined", 20),
-    ("pm_card_fails_after_3", 40),
-    ("pm_card_createDispute", 20),
+    ("pm_card_visa", 780),
+    ("pm_card_mastercard", 70),
+    ("pm_card_chargeDeclinedInsufficientFunds", 30),
+    ("pm_card_chargeDeclined", 15),
+    ("pm_card_chargeDeclinedExpiredCard", 10),
+    ("pm_card_fails_after_3", 30),
+    ("pm_card_authenticationRequired", 20),
+    ("pm_card_pending_then_succeeds", 15),
+    ("pm_card_pending_then_fails", 5),
+    ("pm_card_createDispute", 10),
+    ("pm_card_dispute_won", 10),
+    ("pm_card_createDisputeInquiry", 5),
 )
 """The fans' cards at the sandbox, and how many of a thousand have each."""
 
@@ -38,6 +47,8 @@ class Creator:
     works_min: int
     """When (minutes after midnight UTC) they come online, and for how long."""
     days_off: frozenset[int]
+    includes: SubscriptionCalls
+    """Which calls their subscribers have for nothing."""
     calls: int = 0
     """Calls they have at this moment: one at a time."""
 
@@ -59,8 +70,10 @@ class Fan:
     """How long their calls last in the middle."""
     method_id: str | None = None
     busy: bool = False
-    bought: list[str] = field(default_factory=list)
-    """Calls they paid for and might complain of."""
+    recharges: bool = False
+    subscription_id: str | None = None
+    calls: list[str] = field(default_factory=list)
+    """Calls they had since they last thought of complaining."""
 
 
 def draw_creator(user_id: str, random: Random) -> Creator:
@@ -72,6 +85,7 @@ def draw_creator(user_id: str, random: Random) -> Creator:
         begins_min=random.randrange(14 * 60, 22 * 60, 30),
         works_min=random.randrange(180, 420, 30),
         days_off=frozenset({random.randrange(7)}),
+        includes=random.choice((SubscriptionCalls.NONE, SubscriptionCalls.NONE, SubscriptionCalls.MINUTES)),
     )
 
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
@@ -16,7 +16,8 @@ from curtaincall.bootstrap import App, Overrides, build
 from curtaincall.charging.events import SessionChanged
 from curtaincall.charging.model import OVER
 from curtaincall.kernel.ids import uuid7
-from curtaincall.settings import PaymentsSettings, Settings
+from curtaincall.payments.sandbox import SandboxGateway
+from curtaincall.settings import PaymentsSettings, SandboxSettings, Settings
 from curtaincall.simulation.agenda import Agenda
 from curtaincall.simulation.clock import VirtualClock
 from curtaincall.simulation.engine import SimulatedEngine
@@ -31,6 +32,9 @@ TICK_US: Final = 5_000_000
 """How often the timers of open calls are looked at: a renewal is asked for 15 s before it is needed."""
 
 EVENTS_AT_A_TIME: Final = 1_000
+
+HOUR_S: Final = 3_600
+DAY_S: Final = 24 * HOUR_S
 
 R = TypeVar("R")
 
@@ -75,6 +79,12 @@ class Platform:
         self.services.bus.subscribe(SessionChanged, self._on_session_changed)
 
     @property
+    def sandbox(self) -> SandboxGateway:
+        gateway = self.services.gateways.named("sandbox")
+        assert isinstance(gateway, SandboxGateway)
+        return gateway
+
+    @property
     def now_us(self) -> int:
         return self.clock.elapsed_us
 
@@ -82,11 +92,21 @@ class Platform:
         return uuid7(self.clock.now_ms(), self._entropy.randbytes(10))
 
     async def run_until(self, end_us: int) -> None:
-        """Let everything on the agenda happen that is due by then, each thing at its moment."""
-        while (due_us := self.agenda.next_us) is not None and due_us <= end_us:
-            await self._advance(due_us)
-            await self.through(self.agenda.take()())
-        await self._advance(end_us)
+        """Let everything happen that is due by then, each thing at its moment.
+
+        Time stops for what is on the agenda, and wherever a quota runs out or the timers of calls are to be looked at.
+        """
+        while True:
+            act_us, stop_us = self.agenda.next_us, self._next_stop_us()
+            next_us = min(moment for moment in (act_us, stop_us, end_us) if moment is not None)
+            self.clock.advance_us(max(0, next_us - self.now_us))
+            if next_us == stop_us and next_us != act_us:
+                self.engine.catch_up()
+                await self.through(self._tick())
+            elif next_us == act_us:
+                await self.through(self.agenda.take()())
+            else:
+                return
 
     async def through(self, work: Awaitable[R]) -> R:
         """Do something, and everything that follows from it at this moment."""
@@ -104,14 +124,6 @@ class Platform:
 
     async def close(self) -> None:
         await self._app.stop()
-
-    async def _advance(self, to_us: int) -> None:
-        """Let time go on to a moment, stopping wherever a quota runs out or a timer of a call is to be looked at."""
-        while (stop_us := self._next_stop_us()) is not None and stop_us < to_us:
-            self.clock.advance_us(max(0, stop_us - self.now_us))
-            self.engine.catch_up()
-            await self.through(self._tick())
-        self.clock.advance_us(to_us - self.now_us)
 
     def _next_stop_us(self) -> int | None:
         moments = [self._ticked_at_us + TICK_US] if self._open_calls else []
@@ -148,5 +160,12 @@ class Platform:
 
 
 def _payments(seed: int) -> PaymentsSettings:
-    figures: dict[str, Any] = {"gateway": "sandbox"}
-    return PaymentsSettings(**figures)
+    """A sandbox that takes its time, as banks do."""
+    sandbox = SandboxSettings(
+        seed=seed,
+        settle_after_s=HOUR_S,
+        dispute_after_s=3 * DAY_S,
+        decide_after_s=7 * DAY_S,
+        payout_after_s=DAY_S,
+    )
+    return PaymentsSettings(gateway="sandbox", release_after_days=7, sandbox=sandbox)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from curtaincall.ledger.model import AccountKind, Purpose
-from curtaincall.simulation.crowd import Size
 from curtaincall.simulation.figures import Figures
+from curtaincall.simulation.stage import Size
 from curtaincall.simulation.tally import Tally
 
 Row = Sequence[str | int]

@@ -7,8 +7,8 @@ import pytest
 
 from curtaincall.ledger.model import Purpose
 from curtaincall.simulation.chart import Series, stacked_columns
-from curtaincall.simulation.crowd import Size
 from curtaincall.simulation.run import Outcome, simulate
+from curtaincall.simulation.stage import Size
 
 SMALL = Size(days=3, creators=8, fans=60)
 
