@@ -11,6 +11,8 @@ class Fault(StrEnum):
 
     STATEMENT = "statement"
     """The statement is wrong, or a constraint refuses it: its own command is to blame."""
+    VALUE = "value"
+    """A value is none that the database can keep."""
     CONFLICT = "conflict"
     """Somebody else's transaction was in the way (a lock, a deadlock): it may be tried again."""
     TWIN = "twin"

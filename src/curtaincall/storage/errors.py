@@ -33,6 +33,12 @@ class StorageUnavailable(StorageError):
     code = "storage_unavailable"
 
 
+class ValueRefused(StorageError):
+    """The database cannot keep a value as it was given: PostgreSQL has no text with a NUL character in it."""
+
+    code = "value_refused"
+
+
 class IdempotencyConflict(StorageError):
     """The key was used before with another body."""
 

@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from curtaincall.storage.backend import Fault
 from curtaincall.storage.changes import changes
 from curtaincall.storage.database import READER_CONNECTIONS, Database
-from curtaincall.storage.errors import Overloaded, StorageClosed, StorageUnavailable
+from curtaincall.storage.errors import Overloaded, StorageClosed, StorageUnavailable, ValueRefused
 
 QUEUE_LIMIT: Final = 4_096
 """The most commands that wait for a writer; beyond it `submit` refuses at once."""
@@ -234,13 +234,15 @@ class WriteExecutor:
         return outcomes
 
     def _told(self, error: Exception) -> Exception:
-        """The error as its caller hears of it: a database that is out of order is told from a statement that is wrong.
+        """The error as its caller hears of it: a statement that is wrong stays what it is, a hostile value is refused.
 
-        So is a command that others were in the way of every time.
+        The rest, and a command that others were in the way of every time, says that the database is out of order.
         """
         fault = self._backend.fault(error)
         if fault in (Fault.STATEMENT, Fault.TWIN):
             return error
+        if fault is Fault.VALUE:
+            return ValueRefused("A value has a character in it that cannot be kept.")
         said = error.orig if isinstance(error, DBAPIError) else error
         log.error("database_unavailable", extra={"fault": fault.value, "error": str(said)})
         refusal = StorageUnavailable("The database does not answer. Try again in a moment.")

@@ -27,6 +27,16 @@ A quarter of the time after which the server looks for deadlocks, and many times
 MIGRATION_LOCK_TIMEOUT_MS: Final = 60_000
 """How long a migration waits for another one, and for the commands of a server that runs."""
 
+SESSION: Final = {
+    "lock_timeout": LOCK_TIMEOUT_MS,
+    "timezone": "UTC",
+    # A server whose machine died still has the claim until its connection is found to be dead: after a minute.
+    "tcp_keepalives_idle": 30,
+    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_count": 3,
+}
+"""What every connection is set to."""
+
 MIGRATION_LOCK: Final = 0x6375727401
 CLAIM_LOCK: Final = 0x6375727402
 """Numbers of advisory locks: nobody else's, in a database of our own."""
@@ -66,6 +76,8 @@ class Postgresql:
         said = error.orig if isinstance(error, DBAPIError) else error
         if not isinstance(said, psycopg.Error):
             return Fault.STATEMENT
+        if isinstance(said, psycopg.DataError):
+            return Fault.VALUE
         state = said.sqlstate
         if state in CONFLICTS:
             return Fault.CONFLICT
@@ -109,7 +121,7 @@ def _engine(url: URL, *, connections: int, isolation: str, read_only: bool) -> E
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "application_name": "curtaincall",
-            "options": f"-c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC",
+            "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
         },
     )
 

@@ -68,6 +68,7 @@ TABLE: Final[dict[str, Meaning]] = {
     "idempotency_conflict": Meaning(409, MALFORMED),
     "idempotency_in_flight": Meaning(409, TRY_LATER),
     "cursor_invalid": Meaning(422, MALFORMED),
+    "value_refused": Meaning(422, MALFORMED),
     # who is asking
     "not_authenticated": Meaning(401, NOT_AUTHENTICATED),
     "token_expired": Meaning(401, NOT_AUTHENTICATED),

@@ -116,3 +116,16 @@ def test_secrets_do_not_show_in_the_dump() -> None:
 def test_the_tree_is_frozen() -> None:
     with pytest.raises(ValidationError):
         load().rooms.max_participants = 5  # type: ignore[misc]
+
+
+def test_a_database_url_is_one_of_postgresql_and_its_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().database.url.get_secret_value() == ""
+    url = "postgresql://curtaincall:hush@db.example.org/curtaincall"
+    monkeypatch.setenv("CURTAINCALL_DATABASE__URL", url)
+    settings = load()
+    assert settings.database.url.get_secret_value() == url
+    assert "hush" not in str(settings.redacted())
+    assert "hush" not in repr(settings)
+    monkeypatch.setenv("CURTAINCALL_DATABASE__URL", "mysql://curtaincall:hush@db.example.org/curtaincall")
+    with pytest.raises(ValidationError, match="begins with postgresql"):
+        load()

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from curtaincall.storage import postgresql
 from curtaincall.storage.database import Database, open_database
-from curtaincall.storage.errors import DataInUse, StorageUnavailable
+from curtaincall.storage.errors import DataInUse, StorageUnavailable, ValueRefused
 from curtaincall.storage.executor import WriteExecutor
 from support.postgres import Cluster
 
@@ -253,6 +253,17 @@ def test_there_is_one_server_on_a_database(database: Database) -> None:
         database.claim()
     claim.release()
     database.claim().release()
+
+
+async def test_a_value_that_cannot_be_kept_is_refused(executor: WriteExecutor) -> None:
+    def look(connection: Connection, value: str) -> object:
+        return connection.execute(text("SELECT :value"), {"value": value}).scalar()
+
+    assert await executor.submit(look, "fine") == "fine"
+    with pytest.raises(ValueRefused):
+        await executor.submit(look, "a\0b")
+    with pytest.raises(ValueRefused):
+        await executor.read(lambda connection: look(connection, "a\0b"))
 
 
 async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
