@@ -325,6 +325,7 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
     presence = Presence(bus)
     rooms = RoomsService(executor, media, charging, bus, clock, ids, _room_rules(settings), till)
     enforcement = PaymentEnforcementService(rooms, charging, bus, metrics)
+    subscriptions = SubscriptionsService(executor, ledger, cards, clock, ids, bus, _subscription_rules(settings))
     return Services(
         settings=settings,
         clock=clock,
@@ -350,10 +351,21 @@ def _services(settings: Settings, overrides: Overrides, database: Database, cloc
         calls=PrivateCalls(executor, accounts, blocks, rooms, charging, presence, bus, clock, ids),
         purchases=purchases,
         room_purchases=RoomPurchases(executor, rooms, purchases, till, bus, clock, ids),
-        subscriptions=SubscriptionsService(executor, ledger, cards, clock, ids, bus, _subscription_rules(settings)),
+        subscriptions=subscriptions,
         presence=presence,
         backoffice=Backoffice(
-            executor, ledger, accounts, statements, refunds, payouts, disputes, bus, clock, ids, settings.currency
+            executor,
+            ledger,
+            accounts,
+            statements,
+            refunds,
+            payouts,
+            disputes,
+            subscriptions,
+            bus,
+            clock,
+            ids,
+            settings.currency,
         ),
         enforcement=enforcement,
         payment_watch=_payment_watch(settings, rooms, enforcement, bus, clock),

@@ -161,6 +161,7 @@ class PlatformWorld(MoneyWorld):
             self.refunds,
             self.payouts,
             self.disputes,
+            self.subscriptions,
             self.bus,
             self.clock,
             self.new_id,

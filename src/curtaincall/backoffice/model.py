@@ -8,6 +8,7 @@ from curtaincall.ledger.model import Balance
 from curtaincall.payments.dispute_store import Dispute
 from curtaincall.payments.payout_store import Payout
 from curtaincall.statements.model import Line, OpenHold
+from curtaincall.subscriptions.service import SubscriptionView
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +38,6 @@ class Money:
     payouts: tuple[Payout, ...]
     disputes: tuple[Dispute, ...]
     """Of their card payments. Payouts and disputes are the newest ones, newest first."""
+    subscriptions: tuple[SubscriptionView, ...]
     transactions: tuple[Line, ...]
     """The newest movements of the wallet."""

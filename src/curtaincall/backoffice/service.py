@@ -40,6 +40,7 @@ from curtaincall.payments.refunds import RefundRequest, Refunds
 from curtaincall.statements.service import Statements
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.paging import Page
+from curtaincall.subscriptions.service import SubscriptionsService
 
 MAX_ADJUSTMENT_MINOR: Final = 1_000_000
 """The most that one adjustment gives or takes: a slip of the finger stays a small one."""
@@ -62,6 +63,7 @@ class Backoffice:
         refunds: Refunds,
         payouts: Payouts,
         disputes: Disputes,
+        subscriptions: SubscriptionsService,
         bus: EventBus,
         clock: Clock,
         ids: IdFactory,
@@ -74,6 +76,7 @@ class Backoffice:
         self._refunds = refunds
         self._payouts = payouts
         self._disputes = disputes
+        self._subscriptions = subscriptions
         self._bus = bus
         self._clock = clock
         self._new_id = ids
@@ -96,6 +99,7 @@ class Backoffice:
         holds = await self._statements.open_holds(user.user_id)
         payouts = await self._payouts.payouts(user.user_id, None, SHOWN)
         disputes = await self._disputes.newest(user_id=user.user_id)
+        subscriptions = await self._subscriptions.of_fan(user.user_id)
         currency = self._currency
 
         def query(tx: Connection) -> Money:
@@ -111,6 +115,7 @@ class Backoffice:
                 owed_minor=-self._ledger.balance(tx, creator_receivable(user.user_id, currency)).balance_minor,
                 payouts=payouts.items,
                 disputes=disputes[:SHOWN],
+                subscriptions=subscriptions[:SHOWN],
                 transactions=transactions.items,
             )
 

@@ -190,9 +190,19 @@ def _money_lines(found: Json) -> list[str]:
         (dispute["state"], money(dispute["amountMinor"]), dispute["openedAt"], dispute["disputeId"])
         for dispute in found["disputes"]
     ]
+    subscribed = [
+        (
+            f"{view['displayName']}, {view['state']}",
+            money(view["priceMinor"]),
+            view["createdAt"],
+            view["subscriptionId"],
+        )
+        for view in found["subscriptions"]
+    ]
     lines += _table("open holds", holds)
     lines += _table("payouts", sent)
     lines += _table("disputes", disputed)
+    lines += _table("subscriptions", subscribed)
     lines += _table("last transactions", moved)
     return lines
 

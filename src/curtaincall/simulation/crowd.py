@@ -151,11 +151,11 @@ class Crowd:
         if await self._stage.attempt(acceptance) is None:
             await self._hang_up(fan, creator, view)
             return
-        await self._services.rooms.take_seat(view.room_id, creator.user_id, creator.name)
+        await self._stage.attempt(self._services.rooms.take_seat(view.room_id, creator.user_id, creator.name))
         if self._random.random() < 0.02:  # the fan never comes
             self._stage.in_seconds(40, partial(self._after_call, fan, creator, view.session_id))
             return
-        await self._services.rooms.take_seat(view.room_id, fan.user_id, "Fan")
+        await self._stage.attempt(self._services.rooms.take_seat(view.room_id, fan.user_id, "Fan"))
         self._stage.in_seconds(self._length_s(fan), partial(self._hang_up, fan, creator, view))
         if self._random.random() < 0.04:
             self._stage.in_seconds(self._random.randint(5, 200), partial(self._lose, fan, creator, view))

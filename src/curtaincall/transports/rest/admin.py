@@ -110,6 +110,15 @@ class PaidOutBody(Body):
     created_at: str
 
 
+class SubscribedBody(Body):
+    subscription_id: str
+    model_id: str
+    display_name: str
+    state: str
+    price_minor: int
+    created_at: str
+
+
 class MoneyBody(Body):
     """Everything about a user's money."""
 
@@ -125,6 +134,7 @@ class MoneyBody(Body):
     earnings: EarnedBody
     payouts: list[PaidOutBody]
     disputes: list[DisputeBody]
+    subscriptions: list[SubscribedBody]
     transactions: list[TransactionBody]
 
 
@@ -258,6 +268,17 @@ def _money(money: Money) -> MoneyBody:
             for payout in money.payouts
         ],
         disputes=[_dispute(found) for found in money.disputes],
+        subscriptions=[
+            SubscribedBody(
+                subscription_id=view.subscription.subscription_id,
+                model_id=view.subscription.creator_id,
+                display_name=view.creator_name,
+                state=view.subscription.state,
+                price_minor=view.subscription.price_minor,
+                created_at=rfc3339(view.subscription.created_at_ms),
+            )
+            for view in money.subscriptions
+        ],
         transactions=[transaction_body(line) for line in money.transactions],
     )
 
