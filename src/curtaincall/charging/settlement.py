@@ -140,8 +140,10 @@ class SessionBooks:
         """Place the first hold; None, and the session REJECTED, if the wallet does not cover the minimum.
 
         With an unlock, all or nothing: raises PaymentRequired, UnlockUnavailable, and the session goes on ringing.
+        Raises AccountFrozen.
         """
         session = store.lock(tx, command.session_id)
+        standing.refuse_frozen(tx, session.payer_id, session.payee_id)
         if command.unlock:
             unlocks.pay(tx, self._ledger, session, command.now_ms)
         available_minor = self._available_minor(tx, session.payer_id, session.tariff.currency)

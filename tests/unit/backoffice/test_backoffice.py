@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from curtaincall.accounts import standing
 from curtaincall.accounts.errors import AccountFrozen, UserUnknown
 from curtaincall.backoffice.audit import Act, Phase
 from curtaincall.backoffice.errors import AdjustmentInvalid, NotFrozen, ReasonMissing
@@ -115,6 +116,15 @@ async def test_a_freeze_cuts_the_live_call_before_it_is_recorded(world: Platform
     assert call.creator_line.terminated == ("ADMIN_TERMINATED", "/models")
     await world.hear_media()
     assert (await world.session(call.call_id)).end_reason is EndReason.ADMIN_TERMINATED
+
+
+async def test_a_call_that_rang_before_cannot_be_accepted_after(world: PlatformWorld) -> None:
+    fan, creator = await world.fan(), await world.creator()
+    view = await world.calls.request(fan.user_id, creator.user_id)
+    await world.executor.submit(standing.freeze, standing.Freeze(fan.user_id, "by another process", 0))
+    with pytest.raises(AccountFrozen):
+        await world.calls.accept(view.session_id, creator.user_id)
+    assert (await world.wallet(fan.user_id)).held_minor == 0
 
 
 async def test_a_freeze_removes_from_a_conference_that_goes_on(world: PlatformWorld) -> None:
