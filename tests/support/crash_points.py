@@ -1,9 +1,10 @@
 """`kill -9` at every step of a scenario, one after the other, without a hook in the product.
 
 A scenario runs in a forked child in which the commits of the database and the calls of the gateway are counted from
-outside: SQLAlchemy's dialect and the gateway's class are wrapped there and nowhere else. Each has a boundary before it
-(nothing has happened yet) and one behind it (it has happened, and nobody has heard of it). At the boundary that was
-asked for the child kills itself.
+outside: SQLAlchemy's dialect and the gateway's class are wrapped there and nowhere else. There is a boundary before
+each commit (what it would have kept is lost) and one behind each call of the gateway (it has acted, and nobody has heard
+of it). What a crash right behind a commit leaves is what one before the next leaves, so that needs none of its own. At
+the boundary that was asked for the child kills itself.
 
 The children are forked by a process of its own that has imported everything and has no threads: `CrashLab`.
 """
@@ -49,7 +50,6 @@ class Boundaries:
         def do_commit(dialect: DefaultDialect, connection: Any) -> None:
             self.passing("before a commit")
             commit(dialect, connection)
-            self.passing("behind a commit")
 
         DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]  # in this process only
 
@@ -60,7 +60,6 @@ class Boundaries:
     def _wrapped(self, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @functools.wraps(method)
         async def call(*arguments: Any, **options: Any) -> Any:
-            self.passing(f"before the gateway's {method.__name__}")
             answer = await method(*arguments, **options)
             self.passing(f"behind the gateway's {method.__name__}")
             return answer
