@@ -2,9 +2,9 @@
 
 A scenario runs in a forked child in which the commits of the database and the calls of the gateway are counted from
 outside: SQLAlchemy's dialect and the gateway's class are wrapped there and nowhere else. There is a boundary before
-each commit (what it would have kept is lost) and one behind each call of the gateway (it has acted, and nobody has heard
-of it). What a crash right behind a commit leaves is what one before the next leaves, so that needs none of its own. At
-the boundary that was asked for the child kills itself.
+each commit (what it would have kept is lost) and one behind each call of the gateway (it has acted, and nobody has
+heard of it). What a crash right behind a commit leaves is what one before the next leaves, so that needs none of its
+own. At the boundary that was asked for the child kills itself.
 
 The children are forked by a process of its own that has imported everything and has no threads: `CrashLab`.
 """
