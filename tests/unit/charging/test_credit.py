@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from curtaincall.access import service as access
+from curtaincall.access.events import EntitlementGranted
+from curtaincall.access.model import Feature, NewEntitlement
 from curtaincall.accounts import standing
 from curtaincall.accounts.errors import AccountFrozen
 from curtaincall.accounts.events import AccountSuspended
@@ -354,6 +357,18 @@ async def test_a_live_call_is_paid_for_on_both_seats_and_of_nobody_else(elsewher
         assert 4_000 <= status.used_ms <= 5_000
         assert status.paid_until_ms == world.clock.now_ms() + status.granted_ms - status.used_ms
     assert (await statuses.of_seat("room-call", "eve")).state is PaymentState.UNKNOWN
+
+
+async def test_an_entry_into_a_battle_pays_for_the_seat_and_a_watcher_hears_of_it(elsewhere: Elsewhere) -> None:
+    world = elsewhere.world
+    told = elsewhere.statuses.watch("arena", FAN)
+    assert (await anext(told)).state is PaymentState.UNKNOWN
+    entry = NewEntitlement("entry", FAN, Feature.BATTLE_ENTRY, "arena", 0, None, "source", "ref", {})
+    await world.executor.submit(access.grant, entry)
+    await world.bus.publish(EntitlementGranted(FAN, Feature.BATTLE_ENTRY, "arena", None))
+    assert (await anext(told)).state is PaymentState.PAID
+    assert (await elsewhere.statuses.of_seat("arena", STAR)).state is PaymentState.UNKNOWN
+    await told.aclose()
 
 
 @pytest.mark.parametrize(

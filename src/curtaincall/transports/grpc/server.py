@@ -34,6 +34,8 @@ CLIENTS_PING_AT_MOST_EVERY_MS: Final = 5_000
 GOODBYE_S: Final = 1.0
 """How long calls may take to finish once the server stops."""
 
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
 log = logging.getLogger(__name__)
 
 
@@ -98,6 +100,8 @@ class MonetizationServer:
         """Serve from now on, if the port was taken by `bind`."""
         if self._server is None:
             return
+        if self._settings.tls_cert is None and self._settings.host not in LOOPBACK:
+            log.warning("grpc_without_tls", extra={"port": self.port})  # tokens can be read on the way
         await self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
         log.info("grpc_serving", extra={"port": self.port, "tls": self._settings.tls_cert is not None})
