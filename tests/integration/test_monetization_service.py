@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from curtaincall.monetization.v1 import monetization_pb2 as pb
+from curtaincall.transports.grpc.guard import MAX_HEALTH_WATCHERS
 from support.monetization import Client, Refusal, stream_refusal
 from support.people import Person
 from support.pki import Pki
@@ -261,6 +262,14 @@ async def test_one_services_session_is_unknown_to_another(server: Server, client
         assert await stranger.refusal("Authorize", first) == Refusal(STATUS.ALREADY_EXISTS, "session_conflict")
 
 
+async def test_nobody_is_made_to_pay_whoever_blocked_them(server: Server, client: Client) -> None:
+    fan, creator = await pair(server)
+    answer = await server.people.http.post("/api/blocks", json={"userId": fan.user_id}, headers=creator.bearer)
+    assert answer.is_success, answer.text
+    refusal = await client.refusal("Authorize", begin(fan, creator))
+    assert refusal == Refusal(STATUS.PERMISSION_DENIED, "blocked")
+
+
 async def test_an_empty_wallet_reaches_its_limit(server: Server, client: Client) -> None:
     fan, creator = await pair(server, balance_minor=0)
     refused = await client.call("Authorize", begin(fan, creator))
@@ -357,6 +366,19 @@ async def test_health_says_not_serving_once_the_server_stops(tmp_path: Path) -> 
         stopping = asyncio.create_task(server.stop())
         assert (await watched.read()).status == NOT_SERVING
         assert await stopping == 0
+
+
+async def test_who_watches_the_health_takes_no_services_place(server: Server, client: Client) -> None:
+    async with Client(server.grpc_address) as anybody:
+        health = health_pb2_grpc.HealthStub(anybody.channel)
+        watched = [health.Watch(health_pb2.HealthCheckRequest(service=SERVICE)) for _ in range(MAX_HEALTH_WATCHERS)]
+        for stream in watched:
+            assert (await stream.read()).status == SERVING
+        late = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+        assert await stream_refusal(late) == Refusal(STATUS.RESOURCE_EXHAUSTED, "too_many_watchers")
+        assert (await client.status("room", "ann")).state == pb.PAYMENT_STATE_UNKNOWN
+        for stream in watched:
+            stream.cancel()
 
 
 async def test_a_port_that_was_asked_for_and_is_taken_is_named(tmp_path: Path) -> None:

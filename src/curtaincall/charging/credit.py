@@ -12,6 +12,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from curtaincall.accounts import blocks
+from curtaincall.accounts.errors import DealingBlocked
 from curtaincall.accounts.standing import refuse_frozen
 from curtaincall.charging import credit_store, store
 from curtaincall.charging.credit_store import CreditSession, KeptAnswer
@@ -163,7 +165,7 @@ class CreditBooks:
         """Do what is asked, once; the same request again gets the same answer.
 
         Raises SessionUnknown (also for a session that another service meters), SessionConflict, IdempotencyConflict,
-        RequestOutOfOrder, SessionOver, TooManySessions, RatesMissing, AccountFrozen.
+        RequestOutOfOrder, SessionOver, TooManySessions, RatesMissing, AccountFrozen, DealingBlocked.
         """
         body = request.body
         if isinstance(body, Authorize):
@@ -233,6 +235,8 @@ class CreditBooks:
 
     def _authorize(self, tx: Connection, request: CreditRequest, body: Authorize) -> CreditAnswer:
         refuse_frozen(tx, body.payer_id, body.payee_id)
+        if blocks.between(tx, body.payer_id, body.payee_id):
+            raise DealingBlocked("One of the two has blocked the other.")
         books = self._books(body.requested_ms)
         begin = RequestSession(request.session_id, body.room_id, body.payer_id, body.payee_id, request.now_ms)
         try:

@@ -12,12 +12,17 @@ import grpc
 from curtaincall.accounts.errors import NotAuthenticated
 from curtaincall.accounts.model import ServicePrincipal
 from curtaincall.accounts.tokens import Tokens
+from curtaincall.charging.errors import TooManyWatchers
 from curtaincall.kernel.errors import CurtaincallError
 from curtaincall.transports.errors import TransportError, code_of
 from curtaincall.transports.grpc.status import CODE_KEY, status_of
 
-OPEN_TO_ALL: Final = "/grpc.health.v1.Health/"
+HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
+HEALTH_WATCH: Final = "/grpc.health.v1.Health/Watch"
 """Load balancers ask without credentials."""
+
+MAX_HEALTH_WATCHERS: Final = 64
+"""Streams that anybody may open: they must not take the place of those of services."""
 
 UNARY_LIMIT_S: Final = 20.0
 """The longest one answer may take, if the caller's own deadline is not sooner: above the longest settlement."""
@@ -41,6 +46,7 @@ class Guard(grpc.aio.ServerInterceptor):
     def __init__(self, tokens: Tokens, *, client_certificates: bool) -> None:
         self._tokens = tokens
         self._client_certificates = client_certificates
+        self._health_watchers = 0
 
     async def intercept_service(
         self,
@@ -48,9 +54,13 @@ class Guard(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
         handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith(OPEN_TO_ALL):
-            return handler
         method = handler_call_details.method
+        if handler is None or method == HEALTH_CHECK:
+            return handler
+        if method == HEALTH_WATCH and handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                self._health(handler.unary_stream), handler.request_deserializer, handler.response_serializer
+            )
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
                 self._unary(method, handler.unary_unary), handler.request_deserializer, handler.response_serializer
@@ -88,6 +98,18 @@ class Guard(grpc.aio.ServerInterceptor):
                         yield message
             except Exception as error:
                 await _refuse(method, context, error)
+
+        return guarded
+
+    def _health(self, answer: Callable[..., Any]) -> Callable[..., Any]:
+        async def guarded(request: object, context: Context) -> None:
+            if self._health_watchers >= MAX_HEALTH_WATCHERS:
+                await _refuse(HEALTH_WATCH, context, TooManyWatchers("Too many watch the health."))
+            self._health_watchers += 1
+            try:
+                await answer(request, context)
+            finally:
+                self._health_watchers -= 1
 
         return guarded
 

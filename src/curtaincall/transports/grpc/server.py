@@ -29,6 +29,9 @@ KEEPALIVE_MS: Final = 20_000
 KEEPALIVE_TIMEOUT_MS: Final = 10_000
 """A client that does not answer for so long is gone, and its streams end."""
 
+IDLE_MS: Final = 300_000
+"""A connection without a call is closed after so long; clients open another when they need one."""
+
 CLIENTS_PING_AT_MOST_EVERY_MS: Final = 5_000
 
 GOODBYE_S: Final = 1.0
@@ -75,6 +78,7 @@ class MonetizationServer:
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.max_concurrent_streams", most),
+                ("grpc.max_connection_idle_ms", IDLE_MS),
                 ("grpc.keepalive_time_ms", KEEPALIVE_MS),
                 ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
                 ("grpc.keepalive_permit_without_calls", 1),
