@@ -64,7 +64,7 @@ class DatabaseSettings(_Branch):
     url: SecretStr = SecretStr("")
     """`postgresql://user:password@host/name`, or `postgresql://user@/name?host=/var/run/postgresql` for a socket.
     Empty: SQLite, in the data folder."""
-    writers: int = Field(default=4, ge=1, le=32)
+    writers: int = Field(default=3, ge=1, le=32)
     """Transactions that write to PostgreSQL at the same time; SQLite has one."""
 
     @field_validator("url")
