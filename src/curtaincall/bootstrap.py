@@ -152,6 +152,8 @@ class App:
         await services.charging.start()
         await services.accounts.start()
         await services.rooms.start()
+        await services.purchases.start()
+        await services.subscriptions.start()
         self._pumping = asyncio.create_task(self._media_events(), name="media-events")
         self._leases.start()
         if services.payment_watch is not None:

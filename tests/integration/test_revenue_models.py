@@ -96,7 +96,8 @@ def rows(server: Server, **names: str) -> dict[tuple[str, str, str], int]:
 
 
 async def admin(server: Server) -> dict[str, str]:
-    status, printed = await server.command("token", "--service", "office", "--admin")
+    """The headers of an operator's service, whose token outlives the moving of the clock."""
+    status, printed = await server.command("token", "--service", "office", "--admin", "--ttl", str(400 * 86_400))
     assert status == 0, printed
     return {"Authorization": f"Bearer {printed.strip()}", **key()}
 
@@ -409,6 +410,59 @@ async def test_a_disputed_card_takes_the_tip_and_the_seat_back(server: Server, p
         ("chargeback", "house platform_fee", "dispute dispute_pending"): 120,
     }
     assert (await people.get(path, star))["scores"] == {star.user_id: 0}
+
+
+async def test_a_refund_goes_the_way_back_and_takes_what_was_bought(server: Server, people: People) -> None:
+    star = await people.creator(instantUnlockMinor=500)
+    fan = await people.fan(balance_minor=1_600)
+    room = await made(people, "/api/rooms", {"kind": "battle", "entryFeeMinor": 500}, star)
+    room_id, path = room["roomId"], f"/api/rooms/{room['roomId']}"
+    await made(people, "/api/unlocks", {"modelId": star.user_id}, fan)
+    await made(people, f"{path}/entry", {}, fan)
+    await made(people, f"{path}/tips", {"to": star.user_id, "amountMinor": 600, "currency": "EUR"}, fan)
+    history = {item["kind"]: item["id"] for item in (await people.get("/api/wallet/transactions", fan))["items"]}
+    office = await admin(server)
+    async with Signaling(people.url, headers=fan.bearer) as seat:
+        await seat.join(room_id, fan.user_id)
+        await seat.wait_for("JOINED")
+        for kind in ("tip", "instant_unlock", "battle_entry"):
+            body = {"transactionId": history[kind], "reason": "asked for it"}
+            for _ in range(2):
+                answer = await people.http.post("/api/admin/refunds", json=body, headers={**office, **key()})
+            assert code(answer) == (409, "already_refunded")
+        assert (await seat.wait_for("SCORE"))["scores"] == {star.user_id: 0}
+        assert await seat.refusal() == ("PAYMENT_FAILED", 4410)
+    moved = rows(server, fan=fan.user_id, star=star.user_id, room=room_id)
+    assert {movement: minor for movement, minor in moved.items() if movement[0] == "refund"} == {
+        ("refund", "star creator_pending", "fan wallet"): 880,
+        ("refund", "house platform_fee", "fan wallet"): 220,
+        ("refund", "room battle_pot", "fan wallet"): 500,
+    }
+    assert (await people.get("/api/entitlements", fan))["items"] == []
+    assert (await people.wallet(fan))["balanceMinor"] == 1_600
+
+
+async def test_a_refunded_subscription_is_over(server: Server, people: People) -> None:
+    star, fan = await people.creator(subscriptionMonthlyMinor=1_000), await people.fan()
+    body = {"modelId": star.user_id, "paymentMethodId": await card(people, fan)}
+    view = await made(people, "/api/subscriptions", body, fan)
+    names = {"star": star.user_id, "subscription": view["subscriptionId"]}
+    find = "SELECT transfer_id FROM ledger_transfers WHERE credit_account_id = ?"
+    ((payment,),) = server.query(find, f"deferred_subscription:EUR:{view['subscriptionId']}")
+    order = {"transactionId": payment, "reason": "asked for it"}
+    answer = await people.http.post("/api/admin/refunds", json=order, headers=await admin(server))
+    assert answer.status_code == 201, answer.text
+
+    async def over() -> bool:
+        (item,) = (await people.get("/api/subscriptions", fan))["items"]
+        return bool(item["state"] == "ended")
+
+    await until(over)
+    assert rows(server, **names) == {
+        ("subscription", "gateway gateway_clearing", "subscription deferred_subscription"): 1_000,
+        ("refund", "subscription deferred_subscription", "gateway gateway_clearing"): 1_000,
+    }
+    assert (await people.get("/api/entitlements", fan))["items"] == []
 
 
 async def test_earnings_are_paid_out(server: Server, people: People) -> None:

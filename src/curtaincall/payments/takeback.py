@@ -34,6 +34,7 @@ from curtaincall.ledger.model import (
     creator_receivable,
     platform_fee,
 )
+from curtaincall.ledger.store import transfers
 from curtaincall.storage.schema import metadata
 
 PAGE: Final = 200
@@ -171,6 +172,19 @@ def reversed_minor(tx: Connection, transfer_ids: list[str]) -> dict[str, int]:
         .group_by(t.c.transfer_id)
     )
     return {row.transfer_id: int(row.amount_minor) for row in tx.execute(query)}
+
+
+def reversed_refs(tx: Connection) -> list[tuple[Purpose, str]]:
+    """What was bought with money that was taken back and not returned: for whoever missed the news of it."""
+    r, t = payment_reversals, transfers
+    query = (
+        select(t.c.purpose, t.c.ref)
+        .join(r, r.c.transfer_id == t.c.transfer_id)
+        .where(~r.c.undone)
+        .group_by(t.c.purpose, t.c.ref)
+        .order_by(t.c.purpose, t.c.ref)
+    )
+    return [(Purpose(row.purpose), row.ref) for row in tx.execute(query)]
 
 
 def undo(tx: Connection, cause_id: str) -> None:

@@ -19,6 +19,7 @@ from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.ledger.model import Purpose
 from curtaincall.ledger.service import Ledger
+from curtaincall.payments import takeback
 from curtaincall.payments.events import DisputeChanged, RefundMade, WalletChanged
 from curtaincall.payments.ports import DisputeState
 from curtaincall.purchases import store
@@ -51,6 +52,10 @@ class PurchasesService:
         self._rules = rules
         bus.subscribe(RefundMade, self._on_refund)
         bus.subscribe(DisputeChanged, self._on_dispute)
+
+    async def start(self) -> None:
+        """Take back what a refund or dispute has reversed, if a crash kept us from hearing of it."""
+        await self._take_back(await self._executor.read(takeback.reversed_refs), "reversed")
 
     async def unlock(self, user_id: str, creator_id: str) -> Sold:
         """Buy a call with the creator that skips queue and ring. Having one already, one pays for no second.

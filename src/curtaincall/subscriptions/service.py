@@ -21,6 +21,7 @@ from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.ledger.model import Purpose, deferred_subscription
 from curtaincall.ledger.service import Ledger
+from curtaincall.payments import takeback
 from curtaincall.payments.cards import CardPayments
 from curtaincall.payments.errors import IdempotencyConflict, PaymentError
 from curtaincall.payments.events import CardPaymentChanged, DisputeChanged, RefundMade, WalletCredited
@@ -72,6 +73,12 @@ class SubscriptionsService:
         bus.subscribe(CardPaymentChanged, self._on_payment)
         bus.subscribe(RefundMade, self._on_refund)
         bus.subscribe(DisputeChanged, self._on_dispute)
+
+    async def start(self) -> None:
+        """End what a refund or dispute has reversed, if a crash kept us from hearing of it."""
+        for purpose, ref in await self._executor.read(takeback.reversed_refs):
+            if purpose is Purpose.SUBSCRIPTION:
+                await self._reverse(ref)
 
     # ---- what a fan asks for ----------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from curtaincall.access import service as access
 from curtaincall.access.model import Feature
@@ -13,9 +13,11 @@ from curtaincall.charging.model import EndReason
 from curtaincall.charging.rates import Rates
 from curtaincall.kernel.money import CurrencyMismatch, MoneyError
 from curtaincall.ledger.errors import InsufficientFunds
-from curtaincall.ledger.model import Purpose, battle_pot, creator_pending, platform_fee
+from curtaincall.ledger.model import Purpose, battle_pot, creator_pending, platform_fee, wallet
+from curtaincall.ledger.store import transfers
 from curtaincall.payments.events import DisputeChanged, RefundMade
 from curtaincall.payments.ports import DisputeState
+from curtaincall.payments.takeback import payment_reversals
 from curtaincall.purchases.errors import (
     AlreadyYours,
     NotForSale,
@@ -219,6 +221,26 @@ async def test_a_won_dispute_settles_what_came_back_into_the_pot(arena: Arena) -
     await arena.world.rooms.end("arena", EndReason.HOST_ENDED)
     await arena.world.bus.publish(won)
     assert await arena.balances() == (0, 400, 100)
+
+
+async def test_a_start_takes_back_what_was_reversed_while_nobody_listened(arena: Arena) -> None:
+    world, fan = arena.world, await arena.entrant("fan")
+    await arena.tip(fan, arena.host, 300)
+
+    def take_back(tx: Connection, _: None) -> None:
+        spent = select(transfers.c.transfer_id).where(transfers.c.debit_account_id == wallet(fan, "EUR").id)
+        for transfer_id in tx.execute(spent).scalars().all():
+            reversal = {"cause_id": "d", "transfer_id": transfer_id, "amount_minor": 1, "undone": False}
+            tx.execute(payment_reversals.insert().values(**reversal))
+
+    await world.executor.submit(take_back, None)
+    await world.crash()
+    for _ in range(2):
+        await world.purchases.start()
+    with pytest.raises(EntryRequired):
+        await arena.seat(fan)
+    offer = (await world.room_purchases.offers([await world.rooms.room("arena")], fan))["arena"]
+    assert (offer.entered, offer.scores[arena.host]) == (False, 0)
 
 
 async def test_tips_are_the_scores(arena: Arena) -> None:

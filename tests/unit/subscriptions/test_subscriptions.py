@@ -5,15 +5,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, select
 
 from curtaincall.access import service as access
 from curtaincall.access.events import EntitlementGranted, EntitlementRevoked
 from curtaincall.access.model import Feature, SubscriptionCalls
 from curtaincall.accounts.errors import DealingBlocked, UserUnknown
 from curtaincall.ledger.model import Leg, Purpose, Transfer, deferred_subscription, gateway_clearing
+from curtaincall.ledger.store import transfers
 from curtaincall.payments.errors import PaymentMethodUnknown
 from curtaincall.payments.events import DisputeChanged, RefundMade
 from curtaincall.payments.ports import Declined, DisputeState, Pending, RequiresRedirect, Succeeded
+from curtaincall.payments.takeback import payment_reversals
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.subscriptions.errors import AlreadySubscribed, NotOffered, PaymentDeclined, SubscriptionUnknown
 from curtaincall.subscriptions.model import EndCause, SubscriptionState
@@ -349,3 +352,21 @@ async def test_a_crash_after_any_commit_neither_loses_nor_doubles_money(world: S
     assert (now.state, now.period + 1) == (SubscriptionState.ACTIVE, len(payments) - repaid_minor // 1_000)
     assert sum(await world.money()) == 1_000 * len(payments) - repaid_minor
     assert await allowed(world)
+
+
+async def test_a_start_ends_what_was_reversed_while_nobody_listened(world: SubscriptionWorld) -> None:
+    await world.set_stage()
+    subscription = (await world.subscribe()).subscription
+    await world.pass_days(2)
+
+    def take_back(tx: Connection, ref: str) -> None:
+        (row, *_) = tx.execute(select(transfers.c.transfer_id).where(transfers.c.ref == ref).order_by(transfers.c.seq))
+        reversal = {"cause_id": "d", "transfer_id": row.transfer_id, "amount_minor": 1, "undone": False}
+        tx.execute(payment_reversals.insert().values(**reversal))
+
+    await world.executor.submit(take_back, subscription.subscription_id)
+    await world.crash()
+    for _ in range(2):
+        await world.subscriptions.start()
+    assert (await world.shown()).subscription.end_cause is EndCause.REVERSED
+    assert not await allowed(world)
