@@ -87,6 +87,7 @@ CLOSED = [
     ("GET", "/api/calls/x"),
     ("POST", "/api/calls/x/accept"),
     ("POST", "/api/calls/x/decline"),
+    ("POST", "/api/calls/x/unlock"),
     ("POST", "/api/calls/x/end"),
     ("GET", "/api/calls/x/receipt"),
     ("GET", "/api/wallet"),
@@ -98,7 +99,26 @@ CLOSED = [
     ("PUT", "/api/creator/rates"),
     ("GET", "/api/creator/earnings"),
     ("POST", "/api/rtc/terminate-stream"),
+    ("GET", "/api/wallet/transactions.csv"),
+    ("POST", "/api/wallet/payment-methods/setup"),
+    ("DELETE", "/api/wallet/payment-methods/x"),
+    ("GET", "/api/wallet/top-ups/x"),
+    ("GET", "/api/wallet/gateways"),
+    ("GET", "/api/wallet/auto-recharge"),
+    ("PUT", "/api/wallet/auto-recharge"),
+    ("GET", "/api/creator/earnings/daily"),
+    ("GET", "/api/creator/earnings.csv"),
+    ("GET", "/api/creator/payouts"),
+    ("POST", "/api/creator/payouts"),
+    ("POST", "/api/creator/payouts/onboarding"),
+    ("GET", "/api/blocks"),
+    ("POST", "/api/blocks"),
+    ("DELETE", "/api/blocks/x"),
+    ("POST", "/api/reports"),
 ]
+
+OPEN = {("POST", "/api/webhooks/{}"), ("GET", "/api/sandbox/confirm/{}"), ("POST", "/api/sandbox/confirm/{}")}
+"""What is known by a signature, or by an address that nobody can guess."""
 
 BODY: Json = {
     "kind": "conference",
@@ -127,11 +147,13 @@ async def test_every_endpoint_asks_who_it_is(people: People, method: str, path: 
 async def test_the_list_of_closed_endpoints_is_complete(people: People) -> None:
     described = (await people.http.get("/api/openapi.json")).json()["paths"]
     closed = {(method, path.replace("x", "{}")) for method, path in CLOSED}
-    for path, operations in described.items():
-        for method in operations:
-            if not path.startswith("/api/auth/") and path.startswith("/api/"):
-                shape = "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
-                assert (method.upper(), shape) in closed, f"{method} {path} has no authorisation test"
+    shapes = {
+        (method.upper(), "/".join("{}" if part.startswith("{") else part for part in path.split("/")))
+        for path, operations in described.items()
+        for method in operations
+        if path.startswith("/api/") and not path.startswith("/api/auth/")
+    }
+    assert shapes - closed - OPEN == set(), "these have no authorisation test"
 
 
 async def test_somebody_elses_call_does_not_exist(people: People) -> None:
