@@ -344,44 +344,6 @@ async def test_a_cancelled_battle_gives_the_entries_back(server: Server, people:
     }
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"amountMinor": 0}, (422, "amount_invalid")),
-        ({"amountMinor": -600}, (422, "amount_invalid")),
-        ({"amountMinor": 10**15}, (422, "amount_invalid")),
-        ({"amountMinor": 2**63}, (422, "amount_invalid")),
-        ({"amountMinor": 1.5}, (422, "invalid_request")),
-        ({"amountMinor": "600"}, (422, "invalid_request")),
-        ({"amountMinor": 5_000}, (402, "insufficient_funds")),
-        ({"currency": "USD"}, (422, "currency_mismatch")),
-        ({"to": "nobody"}, (422, "tip_recipient_invalid")),
-        ({"to": "myself"}, (422, "tip_to_oneself")),
-        ({"message": "x" * 201}, (422, "invalid_request")),
-    ],
-)
-async def test_tips_that_cannot_be(people: People, changes: Json, expected: tuple[int, str]) -> None:
-    star, fan = await people.creator(), await people.fan(balance_minor=1_000)
-    room = await made(people, "/api/rooms", {"kind": "broadcast"}, star)
-    body = {"to": star.user_id, "amountMinor": 600, "currency": "EUR", **changes}
-    if body["to"] == "myself":
-        body["to"] = fan.user_id
-    assert code(await post(people, f"/api/rooms/{room['roomId']}/tips", body, fan)) == expected
-    assert (await people.wallet(fan))["balanceMinor"] == 1_000
-
-
-async def test_the_same_key_tips_once_and_another_body_is_refused(people: People) -> None:
-    star, fan = await people.creator(), await people.fan(balance_minor=1_000)
-    room = await made(people, "/api/rooms", {"kind": "conference"}, star)
-    path, headers = f"/api/rooms/{room['roomId']}/tips", {**fan.bearer, **key()}
-    body = {"to": star.user_id, "amountMinor": 300, "currency": "EUR"}
-    answers = [await people.http.post(path, json=body, headers=headers) for _ in range(2)]
-    assert answers[0].json() == answers[1].json()
-    other = await people.http.post(path, json={**body, "amountMinor": 301}, headers=headers)
-    assert code(other) == (409, "idempotency_conflict")
-    assert (await people.wallet(fan))["balanceMinor"] == 700
-
-
 async def test_a_disputed_card_takes_the_tip_and_the_seat_back(server: Server, people: People) -> None:
     star, fan = await people.creator(), await people.fan()
     room = await made(people, "/api/rooms", {"kind": "battle", "entryFeeMinor": 500}, star)
@@ -480,15 +442,3 @@ async def test_earnings_are_paid_out(server: Server, people: People) -> None:
         return rows(server, **names) == paid_out
 
     await until(arrived)
-
-
-async def test_a_broadcast_is_the_hosts(people: People) -> None:
-    star, fan = await people.creator(), await people.fan()
-    room = await made(people, "/api/rooms", {"kind": "broadcast"}, star)
-    async with Signaling(people.url, headers=fan.bearer) as seat:
-        await seat.join(room["roomId"], fan.user_id)
-        assert (await seat.wait_for("JOINED"))["role"] == "participant"
-    answer = await people.http.post(
-        f"/api/rooms/{room['roomId']}/join-token", json={"isSpectator": True}, headers=fan.bearer
-    )
-    assert code(answer) == (403, "spectators_unavailable")
