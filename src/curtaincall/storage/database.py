@@ -17,8 +17,8 @@ READER_CONNECTIONS: Final = 4
 """The most connections that read at the same time."""
 
 WRITERS: Final = 3
-"""Transactions that write to PostgreSQL at the same time, unless the settings say otherwise: enough to keep it busy, and
-few enough that who all pay one creator share a commit."""
+"""Transactions that write to PostgreSQL at the same time, unless the settings say otherwise: enough to keep it busy,
+and few enough that who all pay one creator share a commit."""
 
 
 @dataclass(frozen=True, slots=True)
