@@ -24,6 +24,7 @@ from curtaincall.charging.model import (
     ClosingUnanswered,
     Credited,
     Declined,
+    DisputeOpened,
     EndReason,
     EndRequested,
     Event,
@@ -31,13 +32,11 @@ from curtaincall.charging.model import (
     HoldRefused,
     HoldUnanswered,
     HoldVoided,
-    LeaseClosed,
     LeaseOpened,
-    MediaReached,
-    Metered,
     MeterOverdue,
     PaidSession,
-    QuotaSpent,
+    PaymentDeclined,
+    PaymentFailurePolicy,
     RenewalPlaced,
     RenewalRefused,
     RenewalUnanswered,
@@ -49,61 +48,23 @@ from curtaincall.charging.model import (
     Tick,
     TransportDown,
     TransportUp,
+    Unlocked,
 )
-from curtaincall.charging.tariff import Settlement, first_quota, settle, size_renewal
+from curtaincall.charging.tariff import Settlement, first_quota, settle, size_renewal, still_included_ms
+from support.imagined_sfu import ImaginedSfu
 
 FAN, STAR = "fan", "star"
 BOTH = st.sampled_from([FAN, STAR])
 ENDS = st.sampled_from(list(EndReason))
-MONEY = frozenset({Do.PLACE_HOLD, Do.OPEN_LEASE, Do.RENEW, Do.SETTLE, Do.VOID_HOLD})
+MONEY = frozenset({Do.PLACE_HOLD, Do.UNLOCK, Do.OPEN_LEASE, Do.RENEW, Do.SETTLE, Do.VOID_HOLD})
 UNANSWERED: dict[Do, Event] = {
     Do.PLACE_HOLD: HoldUnanswered(),
+    Do.UNLOCK: HoldUnanswered(),
     Do.OPEN_LEASE: EndRequested(EndReason.CONNECTION_LOST),
     Do.RENEW: RenewalUnanswered(),
     Do.SETTLE: ClosingUnanswered(),
     Do.VOID_HOLD: ClosingUnanswered(),
 }
-
-
-class ImaginedSfu:
-    """One lease: what it was granted, and what it has delivered."""
-
-    def __init__(self) -> None:
-        self.epoch = self.revoked_epoch = self.granted_ms = self.delivered_ms = self.left_ms = 0
-        self.open = self.closed = False
-        self.told_epoch = 0
-        self.events: list[Event] = []
-
-    def grant(self, session: PaidSession) -> None:
-        if self.closed or session.epoch <= self.revoked_epoch:
-            return
-        self.epoch, self.granted_ms = session.epoch, max(self.granted_ms, session.books.granted_ms)
-        self.left_ms, self.open = session.settings.lease_ms, True
-
-    def revoke(self) -> None:
-        self.revoked_epoch, self.open = self.epoch, False
-
-    def close(self) -> None:
-        if not self.closed:
-            self.open, self.closed = False, True
-            self.events.append(LeaseClosed(self.delivered_ms))
-
-    def elapse(self, duration_ms: int, flows: bool) -> None:
-        if not self.open:
-            return
-        lived_ms = min(duration_ms, self.left_ms)
-        self.left_ms -= lived_ms
-        if flows:
-            if self.told_epoch != self.epoch:
-                self.told_epoch = self.epoch
-                self.events.append(MediaReached(self.epoch))
-            self.delivered_ms += min(lived_ms, self.granted_ms - self.delivered_ms)
-        self.events.append(Metered(self.delivered_ms, flows))
-        if self.delivered_ms == self.granted_ms:
-            self.open = False
-            self.events.append(QuotaSpent(self.delivered_ms))
-        elif self.left_ms == 0:
-            self.open = False
 
 
 class PaidSessionHistories(RuleBasedStateMachine):
@@ -116,8 +77,22 @@ class PaidSessionHistories(RuleBasedStateMachine):
         fee_bp=st.sampled_from([0, 2_000, 3_333, 10_000]),
         paid_in_s=st.integers(0, 300),
         begins=st.sampled_from(["ringing", "talking", "talking", "talking"]),
+        unlock_minor=st.sampled_from([0, 0, 1, 500]),
+        allowance_ms=st.sampled_from([0, 0, 9_000, 25_000, 70_000, 10_000_000]),
+        policy=st.sampled_from(list(PaymentFailurePolicy)),
     )
-    def request(self, price: int, increment_ms: int, minimum_ms: int, fee_bp: int, paid_in_s: int, begins: str) -> None:
+    def request(
+        self,
+        price: int,
+        increment_ms: int,
+        minimum_ms: int,
+        fee_bp: int,
+        paid_in_s: int,
+        begins: str,
+        unlock_minor: int,
+        allowance_ms: int,
+        policy: PaymentFailurePolicy,
+    ) -> None:
         """A request of a fan with money for so many seconds; most histories go on from a call that has begun."""
         self.now_us = 1_000_000
         self.session = PaidSession(
@@ -126,19 +101,20 @@ class PaidSessionHistories(RuleBasedStateMachine):
             payer_id=FAN,
             payee_id=STAR,
             tariff=Tariff(price, "EUR", increment_ms, minimum_ms, fee_bp),
-            settings=ChargingSettings(),
+            settings=ChargingSettings(payment_failure_policy=policy),
             created_at_ms=0,
             deadline_us=self.now_us + 60_000_000,
         )
         self.sfu = ImaginedSfu()
         self.paid_in_minor = self.available_minor = paid_in_s * price // 60
-        self.held_minor = self.posted_minor = 0
+        self.held_minor = self.posted_minor = self.unlocked_minor = 0
+        self.unlock_minor, self.allowance_ms = unlock_minor, allowance_ms
         self.jobs: deque[Do] = deque()
         self.heard = 0
         self.ended_by_hand = False
         self.settlement: Settlement | None = None
         if begins == "talking":
-            self.happen(Accepted())
+            self.happen(Unlocked() if unlock_minor else Accepted())
             self.database_answers_everything()
             self.both_are_there()
             self.time_goes_on(500, flows=True, listens=True, renews=True)
@@ -175,31 +151,12 @@ class PaidSessionHistories(RuleBasedStateMachine):
         """What the database, or the SFU for its lease, does and says."""
         session, tariff, quota = self.session, self.session.tariff, self.session.settings.quota
         match job:
-            case Do.PLACE_HOLD:
-                first = first_quota(tariff, quota, self.available_minor)
-                if first is None:
-                    return HoldRefused()
-                self.available_minor -= first.hold_minor
-                self.held_minor = first.hold_minor
-                books = Books(first.granted_ms, 0, 1, first.hold_minor, 0)
-                return HoldPlaced(books, self.available_minor)
+            case Do.PLACE_HOLD | Do.UNLOCK:
+                return self.place_hold(self.unlock_minor if job is Do.UNLOCK else 0)
             case Do.OPEN_LEASE:
                 return LeaseOpened()
             case Do.RENEW:
-                renewal = size_renewal(tariff, quota, session.books, self.available_minor)
-                if renewal is None:
-                    return RenewalRefused(self.available_minor)
-                self.resolve(renewal.post_minor)
-                self.available_minor -= renewal.hold_minor
-                self.held_minor = renewal.hold_minor
-                books = replace(
-                    session.books,
-                    granted_ms=renewal.granted_ms,
-                    hold_number=session.books.hold_number + 1,
-                    held_minor=renewal.hold_minor,
-                    posted_minor=self.posted_minor,
-                )
-                return RenewalPlaced(books, self.available_minor)
+                return self.renew()
             case Do.SETTLE:
                 assert session.end_reason is not None
                 self.settlement = settle(
@@ -214,7 +171,42 @@ class PaidSessionHistories(RuleBasedStateMachine):
             case _:
                 assert job is Do.VOID_HOLD
                 self.resolve(0)
+                self.available_minor += self.unlocked_minor
+                self.unlocked_minor = 0
                 return HoldVoided()
+
+    def place_hold(self, unlock_minor: int) -> Event:
+        """With the unlock, if there is one: both or neither."""
+        tariff = replace(self.session.tariff, included_ms=self.allowance_ms)
+        available_minor = self.available_minor - unlock_minor
+        first = first_quota(tariff, self.session.settings.quota, available_minor) if available_minor >= 0 else None
+        if first is None:
+            return HoldUnanswered() if unlock_minor else HoldRefused()
+        self.unlocked_minor = unlock_minor
+        self.available_minor = available_minor - first.hold_minor
+        self.held_minor = first.hold_minor
+        books = Books(first.granted_ms, 0, 1, first.hold_minor, 0)
+        return HoldPlaced(books, self.available_minor, tariff.included_ms)
+
+    def renew(self) -> Event:
+        """By what the subscription includes by now."""
+        books, quota = self.session.books, self.session.settings.quota
+        included_ms = still_included_ms(self.session.tariff, books, self.allowance_ms)
+        tariff = replace(self.session.tariff, included_ms=included_ms)
+        renewal = size_renewal(tariff, quota, books, self.available_minor)
+        if renewal is None:
+            return RenewalRefused(self.available_minor)
+        self.resolve(renewal.post_minor)
+        self.available_minor -= renewal.hold_minor
+        self.held_minor = renewal.hold_minor
+        renewed = replace(
+            books,
+            granted_ms=renewal.granted_ms,
+            hold_number=books.hold_number + 1,
+            held_minor=renewal.hold_minor,
+            posted_minor=self.posted_minor,
+        )
+        return RenewalPlaced(renewed, self.available_minor, included_ms)
 
     def resolve(self, post_minor: int) -> None:
         assert 0 <= post_minor <= self.held_minor
@@ -228,6 +220,36 @@ class PaidSessionHistories(RuleBasedStateMachine):
     @rule()
     def accept(self) -> None:
         self.happen(Accepted())
+
+    @precondition(lambda self: self.session.state is SessionState.REQUESTED)
+    @rule()
+    def unlock(self) -> None:
+        self.happen(Unlocked())
+
+    @rule(allowance_ms=st.sampled_from([0, 20_000, 90_000, 10_000_000]))
+    def the_subscription_is_another_by_now(self, allowance_ms: int) -> None:
+        self.allowance_ms = allowance_ms
+
+    @rule(after_all=st.sampled_from([False, False, True]))
+    def the_card_is_declined(self, after_all: bool) -> None:
+        if not after_all:
+            return
+        was_live = self.session.state in LIVE
+        at_once = self.session.settings.payment_failure_policy is PaymentFailurePolicy.IMMEDIATE
+        self.happen(PaymentDeclined())
+        if was_live and at_once and not self.session.renewals_stopped:
+            assert self.session.end_reason is EndReason.PAYMENT_FAILED
+            assert not self.sfu.open
+        elif was_live:
+            assert self.session.renewals_stopped
+            assert Do.RENEW not in self.jobs or self.session.state is not SessionState.FINAL
+
+    @rule(after_all=st.sampled_from([False, False, False, True]))
+    def a_payment_is_disputed(self, after_all: bool) -> None:
+        if after_all:
+            self.happen(DisputeOpened())
+            assert self.session.end_reason is not None
+            assert not self.sfu.open
 
     @rule()
     def both_are_there(self) -> None:
@@ -330,7 +352,8 @@ class PaidSessionHistories(RuleBasedStateMachine):
     @invariant()
     def the_machine_and_the_ledger_agree(self) -> None:
         assert self.available_minor >= 0
-        assert self.paid_in_minor == self.available_minor + self.held_minor + self.posted_minor
+        spent_minor = self.held_minor + self.posted_minor + self.unlocked_minor
+        assert self.paid_in_minor == self.available_minor + spent_minor
         assert (self.session.books.held_minor, self.session.books.posted_minor) == (self.held_minor, self.posted_minor)
 
     @invariant()
@@ -360,12 +383,10 @@ class PaidSessionHistories(RuleBasedStateMachine):
         if was_live:
             assert self.session.state is SessionState.SETTLED
         if self.session.state is not SessionState.SETTLED:
-            assert self.posted_minor == 0
+            assert self.posted_minor == self.unlocked_minor == 0
             return
         assert self.settlement is not None
-        delivered_minor = self.session.tariff.charge_minor(self.sfu.delivered_ms)
-        least_minor = self.session.tariff.charge_minor(self.session.tariff.minimum_ms)
-        assert self.posted_minor <= max(delivered_minor, least_minor)
+        assert self.posted_minor <= self.session.tariff.owed_minor(self.sfu.delivered_ms)
         if self.session.end_reason not in MINIMUM_APPLIES:
             expected_ms = self.session.books.used_ms
             voided = expected_ms < 10_000 and self.posted_minor == 0

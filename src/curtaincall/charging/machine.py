@@ -43,6 +43,7 @@ from curtaincall.charging.model import (
     TransportDown,
     TransportUp,
     Unlocked,
+    with_reading,
 )
 
 Step = tuple[PaidSession, tuple[Action, ...]]
@@ -197,8 +198,7 @@ def _read_meter(session: PaidSession, used_ms: int, running: bool, now_us: int) 
     if session.state in OVER or session.settling:
         return session
     used_ms = min(max(session.books.used_ms, used_ms), session.books.granted_ms)
-    books = replace(session.books, used_ms=used_ms)
-    return replace(session, books=books, meter_runs=running and session.flowing, metered_at_us=now_us)
+    return with_reading(session, used_ms, running and session.flowing, now_us)
 
 
 def _metered(session: PaidSession, used_ms: int, running: bool, now_us: int) -> Step:

@@ -4,8 +4,9 @@ The vocabulary is RFC 8506's: granted and used units, validity, final unit. Time
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
 from curtaincall.charging.tariff import Books, QuotaRules, Settlement, Tariff, reach_ms
@@ -182,6 +183,21 @@ class PaidSession:
     def reach_ms(self) -> int:
         """How far the session comes on the grant and on what the wallet still buys."""
         return reach_ms(self.tariff, self.settings.quota, self.books, self.available_minor)
+
+
+_FIELDS: Final = tuple(field.name for field in fields(PaidSession))
+_values_of: Final = attrgetter(*_FIELDS)
+_BOOKS, _METER_RUNS, _METERED_AT = (_FIELDS.index(name) for name in ("books", "meter_runs", "metered_at_us"))
+
+
+def with_reading(session: PaidSession, used_ms: int, runs: bool, now_us: int) -> PaidSession:
+    """`dataclasses.replace`, for what happens to every session every second: that costs four times as much."""
+    old = session.books
+    values = list(_values_of(session))
+    values[_BOOKS] = Books(old.granted_ms, used_ms, old.hold_number, old.held_minor, old.posted_minor)
+    values[_METER_RUNS] = runs
+    values[_METERED_AT] = now_us
+    return PaidSession(*values)
 
 
 # ---- what can happen ------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The tables of paid sessions and the SQL on them."""
 
+from collections import namedtuple
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -12,7 +13,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    Row,
     String,
     Table,
     and_,
@@ -26,6 +26,7 @@ from curtaincall.charging.model import OVER, Books, EndReason, SessionState, Tar
 from curtaincall.charging.records import Inclusion, Meter, NewSession, Progress, StoredSession, Unlock
 from curtaincall.charging.views import Receipt, TimelineEntry
 from curtaincall.storage.paging import Page
+from curtaincall.storage.prepared import Prepared
 from curtaincall.storage.schema import RowNumber, metadata
 
 TIMELINE_LIMIT: Final = 10_000
@@ -85,43 +86,39 @@ paid_session_events = Table(
 )
 
 
-# Built once: they run with every renewal, and building a statement costs more than running it.
+# What runs with every renewal: see storage/prepared.py.
 
-_LOAD = select(paid_sessions).where(paid_sessions.c.session_id == bindparam("of_session"))
+_COLUMNS: Final = [column.name for column in paid_sessions.c]
+_SessionRow = namedtuple("_SessionRow", _COLUMNS)  # type: ignore[misc] # the table says which
 
-_LOCK = _LOAD.with_for_update()
+_LOAD: Final = select(paid_sessions).where(paid_sessions.c.session_id == bindparam("of_session"))
 
-_SAVE_BOOKS = (
+_LOCK: Final = Prepared(_LOAD.with_for_update())
+
+_SAVED: Final = ("state", "end_reason", "granted_ms", "used_ms", "hold_number", "held_minor", "posted_minor")
+
+_SAVE_BOOKS: Final = Prepared(
     update(paid_sessions)
     .where(paid_sessions.c.session_id == bindparam("of_session"))
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in (
-                "state",
-                "end_reason",
-                "granted_ms",
-                "used_ms",
-                "hold_number",
-                "held_minor",
-                "posted_minor",
-            )
-        }
-    )
+    .values({name: bindparam(f"new_{name}") for name in _SAVED})
 )
 
-_SAVE_METER = (
+_SAVE_METER: Final = Prepared(
     update(paid_sessions)
     .where(
         paid_sessions.c.session_id == bindparam("of_session"),
         paid_sessions.c.used_ms < bindparam("reading_ms"),
         paid_sessions.c.granted_ms >= bindparam("reading_ms"),
-        *(paid_sessions.c.state != state.value for state in sorted(OVER)),  # NOT IN cannot run for many rows at once
+        *(paid_sessions.c.state != state.value for state in sorted(OVER)),
     )
     .values(used_ms=bindparam("reading_ms"))
 )
 
-_NOTE = paid_session_events.insert()
+_NOTE: Final = Prepared(
+    paid_session_events.insert().values(
+        session_id=bindparam("of_session"), at_ms=bindparam("at_ms"), event=bindparam("event")
+    )
+)
 
 
 def insert(tx: Connection, new: NewSession) -> None:
@@ -163,7 +160,8 @@ def load(tx: Connection, session_id: str) -> StoredSession:
 
 def lock(tx: Connection, session_id: str) -> StoredSession:
     """Load a session in order to change it: a twin of the change waits until this transaction is over."""
-    return _stored(tx.execute(_LOCK, {"of_session": session_id}).one())
+    (row,) = _LOCK.rows(tx, {"of_session": session_id})
+    return _stored(_SessionRow._make(row))
 
 
 def open_sessions(tx: Connection) -> list[StoredSession]:
@@ -203,15 +201,15 @@ def save_books(
     """Write what a movement of money made of the session, in the movement's transaction."""
     values = {
         "of_session": session_id,
-        "new_state": state,
-        "new_end_reason": end_reason,
+        "new_state": state.value,
+        "new_end_reason": None if end_reason is None else end_reason.value,
         "new_granted_ms": books.granted_ms,
         "new_used_ms": books.used_ms,
         "new_hold_number": books.hold_number,
         "new_held_minor": books.held_minor,
         "new_posted_minor": books.posted_minor,
     }
-    tx.execute(_SAVE_BOOKS, values)
+    _SAVE_BOOKS.write(tx, values)
 
 
 def save_inclusion(tx: Connection, session_id: str, inclusion: Inclusion) -> None:
@@ -252,7 +250,7 @@ def save_meters(tx: Connection, meters: Sequence[Meter]) -> None:
     """Make readings durable. A reading never goes down, and one of a session that is over is too late."""
     if not meters:
         return
-    tx.execute(_SAVE_METER, [{"of_session": meter.session_id, "reading_ms": meter.used_ms} for meter in meters])
+    _SAVE_METER.write_many(tx, ({"of_session": meter.session_id, "reading_ms": meter.used_ms} for meter in meters))
 
 
 def save_progress(tx: Connection, progress: Progress) -> None:
@@ -268,9 +266,8 @@ def save_progress(tx: Connection, progress: Progress) -> None:
 
 def note(tx: Connection, session_id: str, timeline: Iterable[TimelineEntry]) -> None:
     """Add lines to a session's timeline."""
-    rows = [{"session_id": session_id, "at_ms": entry.at_ms, "event": entry.event} for entry in timeline]
-    if rows:
-        tx.execute(_NOTE, rows)
+    for entry in timeline:
+        _NOTE.write(tx, {"of_session": session_id, "at_ms": entry.at_ms, "event": str(entry.event)})
 
 
 def receipt(tx: Connection, session: StoredSession) -> Receipt:
@@ -292,7 +289,8 @@ def receipt(tx: Connection, session: StoredSession) -> Receipt:
     )
 
 
-def _stored(row: Row[Any]) -> StoredSession:
+def _stored(row: Any) -> StoredSession:
+    """Of a row of the table, as SQLAlchemy or as the driver gives it."""
     return StoredSession(
         session_id=row.session_id,
         room_id=row.room_id,
@@ -317,13 +315,13 @@ def _stored(row: Row[Any]) -> StoredSession:
         ),
         created_at_ms=row.created_at_ms,
         expires_at_ms=row.expires_at_ms if row.state == SessionState.REQUESTED else None,
-        voided=row.voided,
+        voided=bool(row.voided),
         inclusion=_inclusion(row),
         unlock=Unlock(row.unlock_price_minor, row.unlock_minor, row.unlock_entitlement_id),
     )
 
 
-def _inclusion(row: Row[Any]) -> Inclusion | None:
+def _inclusion(row: Any) -> Inclusion | None:
     if row.included_entitlement_id is None:
         return None
     return Inclusion(row.included_entitlement_id, row.included_period_ms, row.included_ms, row.reserved_ms)

@@ -1,7 +1,6 @@
 """When time alone changes a session, and who is due: so that a tick looks at those, and not at all of them."""
 
 import heapq
-from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
 from curtaincall.charging.model import DELIVERING, PaidSession, SessionState
@@ -20,25 +19,25 @@ def due_us(session: PaidSession) -> int | None:
 
     It may mean nothing then (a tick is never wrong), but it means nothing earlier.
     """
-    moments = [] if session.deadline_us is None else [session.deadline_us]
-    if session.state in DELIVERING:
-        moments += _crossings_us(session)
+    due = session.deadline_us
+    if session.state not in DELIVERING:
+        return due
+    settings = session.settings
+    if len(session.warned_s) < len(settings.low_balance_s):
+        # The next threshold is the highest that was not warned of. Whole seconds are told: 60.999 s are 60 s left.
+        next_s = max(threshold for threshold in settings.low_balance_s if threshold not in session.warned_s)
+        due = _earlier(due, _used_up_us(session, session.reach_ms - (next_s + 1) * 1_000 + 1))
     if session.state is SessionState.ACTIVE:
-        asks_us = _used_up_us(session, session.books.granted_ms - session.settings.ask_early_ms)
+        asks_us = _used_up_us(session, session.books.granted_ms - settings.ask_early_ms)
         if asks_us is not None:
-            moments.append(max(asks_us, session.ask_not_before_us))
-    return min(moments, default=None)
+            due = _earlier(due, max(asks_us, session.ask_not_before_us))
+    return due
 
 
-def _crossings_us(session: PaidSession) -> Iterator[int]:
-    """When what is left crosses each threshold that the payer was not warned of."""
-    reach_ms = session.reach_ms
-    for threshold_s in session.settings.low_balance_s:
-        if threshold_s not in session.warned_s:
-            # Whole seconds are told: 60.999 s left is "60 seconds left".
-            crossing_us = _used_up_us(session, reach_ms - (threshold_s + 1) * 1_000 + 1)
-            if crossing_us is not None:
-                yield crossing_us
+def _earlier(one_us: int | None, other_us: int | None) -> int | None:
+    if one_us is None or other_us is None:
+        return one_us if other_us is None else other_us
+    return min(one_us, other_us)
 
 
 def _used_up_us(session: PaidSession, used_ms: int) -> int | None:

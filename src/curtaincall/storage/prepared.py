@@ -6,7 +6,7 @@ gives text and integers as they are.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import psycopg
@@ -57,11 +57,26 @@ class Prepared:
             note_change(tx)
         return touched
 
-    def _execute(self, tx: Connection, values: Mapping[str, Any]) -> Any:
+    def write_many(self, tx: Connection, values: Iterable[Mapping[str, Any]]) -> None:
+        """Run what writes once for each, in one go of the driver's."""
+        compiled = self._for(tx)
+        driver: Any = tx.connection.driver_connection
+        arguments = [compiled.arguments(row) for row in values]
+        note_change(tx)
+        try:
+            driver.cursor().executemany(compiled.sql, arguments)
+        except (sqlite3.Error, psycopg.Error) as error:
+            raise _as_sqlalchemy_tells(tx, compiled.sql, arguments[0], error, driver) from error
+
+    def _for(self, tx: Connection) -> _Compiled:
         compiled = self._compiled.get(tx.dialect.name)
         if compiled is None:
             compiled = _Compiled(self._statement, _DIALECTS[tx.dialect.name]())
             self._compiled[tx.dialect.name] = compiled
+        return compiled
+
+    def _execute(self, tx: Connection, values: Mapping[str, Any]) -> Any:
+        compiled = self._for(tx)
         driver: Any = tx.connection.driver_connection
         arguments = compiled.arguments(values)
         try:
