@@ -1,6 +1,8 @@
 """Sessions whose payment is disputed: SETTLED -> DISPUTED -> WON or LOST. The money itself is moved by payments."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Column, Connection, ForeignKey, Index, String, Table, select, update
 
@@ -8,9 +10,15 @@ from curtaincall.charging import store
 from curtaincall.charging.model import CHARGED, SessionState, disputed_state
 from curtaincall.charging.records import StoredSession
 from curtaincall.charging.views import TimelineEntry
+from curtaincall.ledger.model import Purpose
+from curtaincall.payments import dispute_store
+from curtaincall.payments.events import DisputeChanged
 from curtaincall.payments.ports import DisputeState
 from curtaincall.storage.schema import metadata
 from curtaincall.storage.upsert import insert
+
+OF_SESSIONS: Final = frozenset({Purpose.CALL, Purpose.INSTANT_UNLOCK})
+"""Purposes whose ref may be a session."""
 
 session_disputes = Table(
     "session_disputes",
@@ -30,6 +38,23 @@ class RecordDispute:
     session_ids: tuple[str, ...]
     state: DisputeState
     now_ms: int
+
+
+def of_news(event: DisputeChanged, now_ms: int) -> RecordDispute:
+    return RecordDispute(event.dispute_id, _sessions(event.refs), event.state, now_ms)
+
+
+def missed(tx: Connection, now_ms: int) -> list[RecordDispute]:
+    """What payments have on record of disputes, and we have not: a crash came between the commit and the news."""
+    recorded: dict[str, set[str]] = {}
+    for row in tx.execute(select(session_disputes.c.dispute_id, session_disputes.c.state)):
+        recorded.setdefault(row.dispute_id, set()).add(row.state)
+    found = []
+    for dispute in dispute_store.told(tx):
+        session_ids = _sessions(dispute.refs)
+        if session_ids and recorded.get(dispute.dispute_id) != {dispute.state.value}:
+            found.append(RecordDispute(dispute.dispute_id, session_ids, dispute.state, now_ms))
+    return found
 
 
 def record(tx: Connection, command: RecordDispute) -> tuple[str, ...]:
@@ -60,6 +85,10 @@ def mark(tx: Connection, session: StoredSession, now_ms: int) -> bool:
     store.save_state(tx, session.session_id, state)
     store.note(tx, session.session_id, (TimelineEntry(now_ms, state),))
     return True
+
+
+def _sessions(refs: Iterable[tuple[Purpose, str]]) -> tuple[str, ...]:
+    return tuple(ref for purpose, ref in refs if purpose in OF_SESSIONS)
 
 
 def _advance(tx: Connection, command: RecordDispute, session_id: str) -> None:

@@ -9,7 +9,6 @@ their time, or call back, without holding up the money.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -18,7 +17,7 @@ from sqlalchemy import Connection
 from curtaincall.charging import store
 from curtaincall.charging.actions import Action, Do, Note, TellLowBalance
 from curtaincall.charging.events import LowBalance, SessionChanged, SessionEnding, SessionSettled
-from curtaincall.charging.lanes import Lane
+from curtaincall.charging.live_session import Live
 from curtaincall.charging.machine import transition
 from curtaincall.charging.model import (
     OVER,
@@ -58,35 +57,10 @@ from curtaincall.media.ports import Grant, MediaEngine, OpenLease
 from curtaincall.payments.model import PaymentStatus
 from curtaincall.storage.executor import WriteExecutor
 
-MONEY_LIMIT: Final = 64
-"""Far above what the state machine can have under way for one session."""
-
-NEWS_LIMIT: Final = 256
-"""News of one session that wait for slow listeners; of more, changes of no consequence are left out."""
-
 TIMELINE_LIMIT: Final = 1_000
 """Lines that one session may put on its timeline while in memory: reconnecting for ever does not fill the disk."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class Live:
-    """A session in memory."""
-
-    session: PaidSession
-    seq: int = 0
-    """Of the newest grant; it goes on over epochs."""
-    lines: int = 0
-    unwritten: list[TimelineEntry] = field(default_factory=list)
-    writing: bool = False
-    refusal: Exception | None = None
-    """Why the acceptance failed, for whoever accepted."""
-    recharging: "asyncio.Task[None] | None" = None
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once nothing is left to do for it but to tell."""
-    money: Lane = field(default_factory=lambda: Lane("session-money", MONEY_LIMIT))
-    news: Lane = field(default_factory=lambda: Lane("session-news", NEWS_LIMIT))
 
 
 class LiveSessions:

@@ -12,7 +12,6 @@ from typing import Final
 
 from curtaincall.charging import disputes, store
 from curtaincall.charging import rates as rates_store
-from curtaincall.charging.disputes import RecordDispute
 from curtaincall.charging.errors import (
     NotSettled,
     PaymentRequired,
@@ -21,27 +20,20 @@ from curtaincall.charging.errors import (
     SettlementDelayed,
     TooManySessions,
 )
-from curtaincall.charging.events import SessionChanged
-from curtaincall.charging.live import Live, LiveSessions
+from curtaincall.charging.listener import SessionListener
+from curtaincall.charging.live import LiveSessions
+from curtaincall.charging.live_session import Live
 from curtaincall.charging.model import (
     OVER,
     Accepted,
     ChargingSettings,
-    Credited,
     Declined,
     EndReason,
-    LeaseClosed,
-    MediaReached,
-    Metered,
     MeterOverdue,
     PaidSession,
-    PaymentDeclined,
-    QuotaSpent,
     SeatJoined,
     SeatLeft,
     SessionState,
-    TransportDown,
-    TransportUp,
     Unlocked,
 )
 from curtaincall.charging.ports import AutoRecharge
@@ -52,21 +44,10 @@ from curtaincall.charging.settlement import RequestSession, SessionBooks
 from curtaincall.charging.views import Receipt, SessionView
 from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
-from curtaincall.ledger.model import Purpose
 from curtaincall.ledger.service import Ledger
 from curtaincall.media.ports import (
-    LeaseEnd,
-    LeaseEnded,
     MediaEngine,
-    MediaFlowing,
-    MeterRead,
-    TransportChanged,
-    TransportState,
 )
-from curtaincall.payments.events import CardPaymentChanged, DisputeChanged, WalletCredited
-from curtaincall.payments.model import PaymentStatus
-from curtaincall.payments.ports import DisputeState
-from curtaincall.payments.recharge import KEY_PREFIX
 from curtaincall.storage.errors import StorageError
 from curtaincall.storage.executor import WriteExecutor
 from curtaincall.storage.paging import Page, page_size, position_of
@@ -81,9 +62,6 @@ STOP_WAIT_S: Final = 5.0
 
 RENEWED_TOGETHER: Final = 256
 """The most meters written by one command: other commands come in between."""
-
-OF_SESSIONS: Final = frozenset({Purpose.CALL, Purpose.INSTANT_UNLOCK})
-"""Purposes whose ref is a session."""
 
 log = logging.getLogger(__name__)
 
@@ -104,21 +82,19 @@ class ChargingService:
         self._executor = executor
         self._books = SessionBooks(ledger, settings)
         self._clock = clock
-        self._bus = bus
         self._settings = settings
         self._live = LiveSessions(executor, self._books, media, clock, bus, recharge)
         self._stopping = False
-        bus.subscribe(MediaFlowing, self._on_media_flowing)
-        bus.subscribe(MeterRead, self._on_meter_read)
-        bus.subscribe(LeaseEnded, self._on_lease_ended)
-        bus.subscribe(TransportChanged, self._on_transport_changed)
-        bus.subscribe(WalletCredited, self._on_wallet_credited)
-        bus.subscribe(CardPaymentChanged, self._on_card_payment)
-        bus.subscribe(DisputeChanged, self._on_dispute)
+        SessionListener(self._live, executor, clock, bus)  # kept alive by its subscriptions
 
     async def start(self) -> None:
-        """Close every session that a crash left open, at its durable meter. None is resumed."""
+        """Close every session that a crash left open, at its durable meter. None is resumed.
+
+        And mark those whose disputes a crash kept us from hearing of.
+        """
         await close_interrupted(self._executor, self._books, self._clock)
+        for command in await self._executor.read(lambda tx: disputes.missed(tx, self._clock.now_ms())):
+            await self._executor.submit(disputes.record, command)
 
     async def stop(self) -> None:
         """End and settle every open session (ADMIN_TERMINATED); new requests are refused."""
@@ -315,64 +291,6 @@ class ChargingService:
         if stored.state not in OVER:
             raise NotSettled("The call is not settled yet.")
         return await self._executor.read(lambda tx: store.receipt(tx, stored))
-
-    # ---- events -----------------------------------------------------------------------------------------------------
-
-    async def _on_media_flowing(self, event: MediaFlowing) -> None:
-        live = self._live.find(event.lease_id)
-        if live is not None:
-            self._live.apply(live, MediaReached(event.epoch))
-
-    async def _on_meter_read(self, event: MeterRead) -> None:
-        live = self._live.find(event.lease_id)
-        if live is not None:
-            self._live.apply(live, Metered(event.billable_us // 1_000, event.running))
-
-    async def _on_lease_ended(self, event: LeaseEnded) -> None:
-        live = self._live.find(event.lease_id)
-        if live is None:
-            return
-        used_ms = event.billable_us // 1_000
-        match event.cause:
-            case LeaseEnd.QUOTA:
-                self._live.apply(live, QuotaSpent(used_ms))
-            case LeaseEnd.CLOSED:
-                self._live.apply(live, LeaseClosed(used_ms))
-            case LeaseEnd.LAPSED | LeaseEnd.REVOKED:
-                # Dark for now: because we were late, or because we wished it. Not an end by itself.
-                self._live.apply(live, Metered(used_ms, running=False))
-
-    async def _on_transport_changed(self, event: TransportChanged) -> None:
-        live = self._live.in_room(event.room_id)
-        if live is not None:
-            up = event.state is TransportState.CONNECTED
-            self._live.apply(live, TransportUp(event.user_id) if up else TransportDown(event.user_id))
-
-    async def _on_wallet_credited(self, event: WalletCredited) -> None:
-        for live in self._live.of_payer(event.user_id):
-            if live.session.tariff.currency == event.currency:
-                self._live.apply(live, Credited(event.amount_minor))
-
-    async def _on_card_payment(self, event: CardPaymentChanged) -> None:
-        """The gateway may decline a recharge only later."""
-        if event.status is not PaymentStatus.DECLINED or not event.key.startswith(KEY_PREFIX):
-            return
-        session_id, _, _ = event.key.removeprefix(KEY_PREFIX).partition(":")
-        live = self._live.find(session_id)
-        if live is not None and live.session.payer_id == event.user_id:
-            self._live.apply(live, PaymentDeclined())
-
-    async def _on_dispute(self, event: DisputeChanged) -> None:
-        """Whoever wants money back gets no more for it; what it paid for is marked."""
-        if event.state is DisputeState.INQUIRY:
-            return
-        if event.state is DisputeState.OPENED:
-            for live in self._live.of_payer(event.user_id):
-                self._live.cut(live, EndReason.PAYMENT_FAILED)
-        session_ids = tuple(ref for purpose, ref in event.refs if purpose in OF_SESSIONS)
-        command = RecordDispute(event.dispute_id, session_ids, event.state, self._clock.now_ms())
-        for session_id in await self._executor.submit(disputes.record, command):
-            await self._bus.publish(SessionChanged(await self.session(session_id)))
 
     async def _stored(self, session_id: str) -> StoredSession:
         stored = await self._executor.read(lambda tx: store.find(tx, session_id))

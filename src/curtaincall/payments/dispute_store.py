@@ -1,6 +1,7 @@
 """The table of disputes, and the SQL on it."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ from curtaincall.ledger.model import Purpose
 from curtaincall.payments.ports import DisputeState
 from curtaincall.storage.schema import metadata
 from curtaincall.storage.upsert import insert
+
+PAGE: Final = 500
 
 LIST_LIMIT: Final = 200
 """The most disputes that are listed at once."""
@@ -125,6 +128,14 @@ def newest(tx: Connection, state: DisputeState | None, user_id: str | None) -> t
     if user_id is not None:
         query = query.where(t.c.user_id == user_id)
     return tuple(_dispute(row) for row in tx.execute(query))
+
+
+def told(tx: Connection) -> Iterator[Dispute]:
+    """Every dispute that took money, or was decided, oldest first: for whoever missed the news of some."""
+    t = disputes
+    query = select(t).where(t.c.state != DisputeState.INQUIRY).order_by(t.c.opened_at_ms, t.c.dispute_id)
+    for row in tx.execute(query.execution_options(yield_per=PAGE)):
+        yield _dispute(row)
 
 
 def has_dispute(tx: Connection, payment_id: str) -> bool:

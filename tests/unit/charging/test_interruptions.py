@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from curtaincall.charging import store
 from curtaincall.charging.errors import SessionOver, SessionUnknown, TooManySessions
 from curtaincall.charging.events import SessionChanged, SessionEnding, SessionSettled
-from curtaincall.charging.live import NEWS_LIMIT
+from curtaincall.charging.live_session import NEWS_LIMIT
 from curtaincall.charging.model import EndReason, SessionState
 from curtaincall.charging.settlement import SessionBooks
 from curtaincall.media.ports import Grant, MediaError, TransportState

@@ -1,12 +1,15 @@
 """What a declined card and a dispute do to calls that run, and to calls that have been paid."""
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 
 import pytest
+from sqlalchemy import Connection, text
 
 from curtaincall.charging.model import EndReason, PaymentFailurePolicy, SessionState
 from curtaincall.ledger.model import Purpose
+from curtaincall.payments import dispute_store
 from curtaincall.payments.events import CardPaymentChanged, DisputeChanged
 from curtaincall.payments.model import CardPayment, PaymentStatus
 from curtaincall.payments.ports import DisputeState
@@ -213,6 +216,24 @@ async def test_a_dispute_cuts_the_payers_live_calls_and_marks_them_once_settled(
         "live": SessionState.DISPUTED,
         "ringing": SessionState.CANCELLED,
     }
+
+
+async def test_a_dispute_that_a_crash_kept_us_from_hearing_of_is_found_at_the_start(world: MoneyWorld) -> None:
+    await paying(world)
+    await settled(world)
+
+    def dispute_without_news(tx: Connection, now_ms: int) -> None:
+        payment_id = tx.execute(text("SELECT payment_id FROM card_payments")).scalar_one()
+        new = dispute_store.NewDispute("dispute", "sandbox", "dp_1", payment_id, FAN, "EUR", now_ms)
+        dispute_store.known_or_new(tx, new)
+        refs = json.dumps([[Purpose.CALL.value, "call"], [Purpose.TIP.value, "tip"]])
+        dispute_store.change(tx, "dispute", {"state": DisputeState.OPENED, "refs": refs})
+
+    await world.executor.submit(dispute_without_news, world.clock.now_ms())
+    assert (await world.session()).state is SessionState.SETTLED
+    for _ in range(2):
+        await world.crash()
+        assert (await world.session()).state is SessionState.DISPUTED
 
 
 async def test_somebody_elses_calls_go_on(world: MoneyWorld) -> None:
