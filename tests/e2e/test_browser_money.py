@@ -160,6 +160,25 @@ async def test_a_subscription_is_taken_out_and_cancelled(server: Server, at_fan:
     await expect(mine).to_contain_text("Active, renews on")
 
 
+async def test_a_subscriber_calls_without_paying(server: Server, at_fan: Visitor, at_creator: Visitor) -> None:
+    creator = await server.people.creator(subscriptionMonthlyMinor=1_500, subscriptionCalls="all", **RATES)
+    fan = await server.people.fan(balance_minor=1_000)
+    await server.people.subscribe(fan, creator)
+    await at_creator.sign_in(creator)
+    await expect(at_creator.page.get_by_text("You are online")).to_be_visible()
+    await at_fan.sign_in(fan)
+    card = at_fan.page.get_by_role("article").filter(has_text="Online")
+    await expect(card).to_contain_text("Subscribed")
+    await card.get_by_role("button", name="Call").click()
+    await expect(at_fan.page.get_by_text("Included in your subscription")).to_be_visible()
+    await at_creator.page.get_by_role("dialog", name="Incoming call").get_by_role("button", name="Accept").click()
+    await at_fan.sees(frames=10)
+    await expect(at_fan.page.locator(".meter")).to_contain_text(re.compile(r"0:1[1-9].*Included"))
+    await at_fan.page.get_by_role("button", name="End call").click()
+    await expect(at_fan.page.get_by_role("region", name="Your last call")).to_contain_text("included")
+    assert (await server.people.wallet(fan))["balanceMinor"] == 1_000
+
+
 async def test_rates_with_everything_are_offered_to_fans(server: Server, at_creator: Visitor, at_fan: Visitor) -> None:
     page = at_creator.page
     creator = await server.people.creator()

@@ -101,6 +101,12 @@ class People:
         body = {"kind": "conference", "roomId": room_id, "maxParticipants": max_participants}
         return await self._post("/api/rooms", body, self.service, 201)
 
+    async def subscribe(self, fan: Person, creator: Person) -> Json:
+        """With the card that the fan saved last."""
+        methods = (await self.get("/api/wallet/payment-methods", fan))["items"]
+        body = {"modelId": creator.user_id, "paymentMethodId": methods[-1]["paymentMethodId"]}
+        return await self._post("/api/subscriptions", body, fan.bearer, 201, keyed=True)
+
     async def battle(self, host: Person, *, entry_fee_minor: int = 0) -> Json:
         body = {"kind": "battle", "title": "Friday night", "entryFeeMinor": entry_fee_minor}
         return await self._post("/api/rooms", body, host.bearer, 201)

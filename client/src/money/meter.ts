@@ -16,7 +16,7 @@ export function chargeMinor(usedMs: number, pricePerMinuteMinor: number, increme
 }
 
 /**
- * What the meter shows `sinceMs` after the server told `session`. It never runs past what was granted, and
+ * What the meter shows `sinceMs` after the server told `session`. What a subscription includes costs nothing. It never runs past what was granted, and
  * stands still while the server says that no time runs.
  */
 export function readMeter(
@@ -28,7 +28,8 @@ export function readMeter(
   const ahead = running ? session.usedMs + Math.max(0, sinceMs) : session.usedMs;
   const usedMs =
     session.grantedMs === null ? ahead : Math.min(ahead, Math.max(session.grantedMs, session.usedMs));
-  return { usedMs, costMinor: chargeMinor(usedMs, tariff.pricePerMinuteMinor, tariff.incrementMs), running };
+  const paidMs = Math.max(0, usedMs - session.includedMs);
+  return { usedMs, costMinor: chargeMinor(paidMs, tariff.pricePerMinuteMinor, tariff.incrementMs), running };
 }
 
 /** 83,000 ms as "1:23", over an hour as "1:01:23". */

@@ -16,6 +16,7 @@ import {
   object,
   record,
   text,
+  withDefault,
 } from '@/wire/decode';
 
 const participant = object({ userId: text, role: text, displayName: nullable(text) });
@@ -44,6 +45,7 @@ const session = object({
   state: text,
   usedMs: integer,
   grantedMs: nullable(integer),
+  includedMs: withDefault(integer, 0),
   paidUntil: nullable(instant),
   pricePerMinuteMinor: nullable(integer),
   currency: nullable(text),

@@ -41,6 +41,7 @@ describe('the meter', () => {
     state: 'ACTIVE',
     usedMs: 10_000,
     grantedMs: 60_000,
+    includedMs: 0,
     paidUntil: 1,
     pricePerMinuteMinor: 300,
     currency: 'EUR',
@@ -58,6 +59,14 @@ describe('the meter', () => {
 
   it('runs on between two messages', () => {
     expect(readMeter(session, 2_500, tariff)).toEqual({ usedMs: 12_500, costMinor: 65, running: true });
+  });
+
+  it('asks nothing for what a subscription includes, and the price for what comes after', () => {
+    expect(readMeter({ ...session, includedMs: 30_000 }, 2_500, tariff).costMinor).toBe(0);
+    expect(readMeter({ ...session, includedMs: 30_000 }, 30_000, tariff)).toMatchObject({
+      usedMs: 40_000,
+      costMinor: 50,
+    });
   });
 
   it('never runs past what was granted', () => {

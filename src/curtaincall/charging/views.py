@@ -29,6 +29,8 @@ class SessionView:
     created_at_ms: int
     expires_at_ms: int | None
     """When a request that nobody answers is cancelled."""
+    included_ms: int = 0
+    """How much of the time the payer's subscription includes, from the beginning; what comes after is paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +81,5 @@ def view_of(session: PaidSession, now_us: int, now_ms: int) -> SessionView:
         end_reason=session.end_reason,
         created_at_ms=session.created_at_ms,
         expires_at_ms=session.created_at_ms + session.settings.ring_ms if requested else None,
+        included_ms=session.tariff.included_ms,
     )

@@ -37,6 +37,7 @@ def session_for_payer(view: SessionView, wallet: Wallet) -> Wire:
         "paidUntil": moment(view.paid_until_ms),
         "grantedMs": view.granted_ms,
         "usedMs": view.used_ms,
+        "includedMs": view.included_ms,
         "balanceMinor": wallet.balance_minor,
     }
 

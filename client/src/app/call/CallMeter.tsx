@@ -35,7 +35,11 @@ export function CallMeter({ call, isFan, snapshot }: { call: Call; isFan: boolea
       </div>
       <div>
         <dt>{isFan ? 'Cost' : 'Call total'}</dt>
-        <dd className="gold">{formatMoney(costMinor, call.currency)}</dd>
+        <dd className="gold">
+          {isFan && costMinor === 0 && session.includedMs > 0
+            ? 'Included'
+            : formatMoney(costMinor, call.currency)}
+        </dd>
       </div>
       {!isFan && session.earnedMinor !== null && (
         <div>

@@ -1,11 +1,13 @@
+import { useCallback } from 'react';
 import { useLocation } from 'wouter';
 import type { Call } from '@/api/schemas';
 import { formatMoney } from '@/money/money';
+import { callPrice } from '@/money/tariff';
 import { ErrorNote } from '../components/ErrorNote';
 import { Icon } from '../components/Icon';
 import { Portrait } from '../components/Portrait';
 import { useSession } from '../state/session';
-import { useAction } from '../state/useLoad';
+import { useAction, useLoad } from '../state/useLoad';
 import { useNow } from '../state/useNow';
 import type { CallController } from './CallController';
 import { CameraTrouble } from './CameraTrouble';
@@ -27,6 +29,9 @@ export function Ringing({
   const [, navigate] = useLocation();
   const { localStream, cameraProblem } = useCallSnapshot(controller);
   const now = useNow(500);
+  const model = useLoad(useCallback(() => api.model(call.creator.userId), [api, call.creator.userId]));
+  const rates = model.data?.rates ?? null;
+  const included = isFan && rates !== null && callPrice(rates, model.data?.subscribed ?? false).included;
   const other = isFan ? call.creator : call.fan;
   const secondsLeft = call.expiresAt === null ? null : Math.max(0, Math.ceil((call.expiresAt - now) / 1000));
   const accept = useAction(async () => {
@@ -49,15 +54,17 @@ export function Ringing({
         <h1>{other.displayName}</h1>
         <p role="status">{isFan ? 'Ringing…' : 'is calling you'}</p>
         <p className="muted">
-          {formatMoney(call.pricePerMinuteMinor, call.currency)} a minute
-          {isFan && ', only while you see each other'}
+          {included
+            ? 'Included in your subscription'
+            : `${formatMoney(call.pricePerMinuteMinor, call.currency)} a minute`}
+          {isFan && !included && ', only while you see each other'}
           {secondsLeft !== null && ` · ${secondsLeft} s`}
         </p>
       </div>
       {cameraProblem !== null && <CameraTrouble problem={cameraProblem} media={controller.media} />}
       {(accept.error ?? giveUp.error) !== null && <ErrorNote error={accept.error ?? giveUp.error} />}
       <SelfView stream={localStream} mirrored waiting={cameraProblem === null} />
-      {isFan && <SkipQueue call={call} />}
+      {isFan && rates !== null && <SkipQueue call={call} rates={rates} />}
       <div className="ringing-actions">
         <button
           type="button"

@@ -1,6 +1,6 @@
-import { useCallback, useState } from 'react';
+import { useState } from 'react';
 import { ApiError } from '@/api/problem';
-import type { Call } from '@/api/schemas';
+import type { Call, Rates } from '@/api/schemas';
 import { formatMoney } from '@/money/money';
 import { leastChargeMinor } from '@/money/tariff';
 import { ErrorNote } from '../components/ErrorNote';
@@ -9,14 +9,13 @@ import { Sheet } from '../components/Sheet';
 import { TopUp } from '../payments/TopUp';
 import { useLive } from '../state/live';
 import { useSession } from '../state/session';
-import { useAction, useLoad } from '../state/useLoad';
+import { useAction } from '../state/useLoad';
 
 /** While it rings: for a price of the creator's, the call begins at once. Nothing is shown where it is not offered. */
-export function SkipQueue({ call }: { call: Call }) {
+export function SkipQueue({ call, rates }: { call: Call; rates: Rates }) {
   const { api } = useSession();
   const { wallet } = useLive();
   const [needsMoney, setNeedsMoney] = useState(false);
-  const model = useLoad(useCallback(() => api.model(call.creator.userId), [api, call.creator.userId]));
   const unlock = useAction(async () => {
     try {
       await api.unlockCall(call.callId);
@@ -25,9 +24,8 @@ export function SkipQueue({ call }: { call: Call }) {
       setNeedsMoney(true);
     }
   });
-  const rates = model.data?.rates ?? null;
-  const priceMinor = rates?.instantUnlockMinor ?? 0;
-  if (rates === null || priceMinor === 0) return null;
+  const priceMinor = rates.instantUnlockMinor ?? 0;
+  if (priceMinor === 0) return null;
   const price = formatMoney(priceMinor, rates.currency);
   return (
     <>

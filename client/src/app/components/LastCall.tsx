@@ -43,7 +43,11 @@ function Receipt({ callId, forget }: { callId: string; forget: () => void }) {
   const other = earned ? call.fan.displayName : call.creator.displayName;
   const amount = formatMoney(earned ? receipt.creatorMinor : receipt.chargedMinor, receipt.currency);
   const money =
-    receipt.chargedMinor === 0 ? 'too short to be charged' : `${amount} ${earned ? 'earned' : 'paid'}`;
+    receipt.chargedMinor > 0
+      ? `${amount} ${earned ? 'earned' : 'paid'}`
+      : receipt.includedMs > 0
+        ? 'included in the subscription'
+        : 'too short to be charged';
   return (
     <section className="last-call" aria-label="Your last call">
       <Icon name="check" />
