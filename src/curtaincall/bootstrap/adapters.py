@@ -1,0 +1,113 @@
+"""The adapters that the settings choose: database, gateways, media engine, another Monetization Service to ask."""
+
+import logging
+import socket
+from typing import Final
+
+from curtaincall.enforcement.monetization import PaymentWatch, WatchRules
+from curtaincall.enforcement.monetization_grpc import GrpcPaymentSource
+from curtaincall.enforcement.service import PaymentEnforcementService
+from curtaincall.kernel.clock import Clock
+from curtaincall.kernel.events import EventBus
+from curtaincall.kernel.ids import IdFactory
+from curtaincall.media.embedded import EmbeddedEngine
+from curtaincall.media.ports import MediaEngine
+from curtaincall.payments.ports import Gateway
+from curtaincall.payments.sandbox import SandboxGateway, SandboxRules, webhook_secret
+from curtaincall.rooms.service import RoomsService
+from curtaincall.settings import Settings
+from curtaincall.storage.database import Database, open_database
+from curtaincall.storage.executor import WriteExecutor
+
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+
+log = logging.getLogger(__name__)
+
+
+def database_of(settings: Settings) -> Database:
+    """The database that the settings name; whoever opens it closes it."""
+    figures = settings.database
+    return open_database(settings.data_dir, figures.url.get_secret_value(), figures.writers)
+
+
+def gateways_of(settings: Settings, executor: WriteExecutor, clock: Clock, ids: IdFactory) -> dict[str, Gateway]:
+    made: dict[str, Gateway] = {}
+    for name in settings.payments.gateways:
+        if name == "sandbox":
+            made[name] = _sandbox(settings, executor, clock, ids)
+        if name == "stripe":
+            made[name] = _stripe(settings, executor)
+    return made
+
+
+def _sandbox(settings: Settings, executor: WriteExecutor, clock: Clock, ids: IdFactory) -> SandboxGateway:
+    figures = settings.payments.sandbox
+    rules = SandboxRules(
+        seed=figures.seed,
+        settle_after_ms=figures.settle_after_s * 1000,
+        dispute_after_ms=figures.dispute_after_s * 1000,
+        decide_after_ms=figures.decide_after_s * 1000,
+        payout_after_ms=figures.payout_after_s * 1000,
+        tolerance_s=settings.payments.webhook_tolerance_s,
+    )
+    secret = figures.webhook_secret.get_secret_value() or webhook_secret(settings.data_dir)
+    return SandboxGateway(executor, clock, ids, rules, secret)
+
+
+def _stripe(settings: Settings, executor: WriteExecutor) -> Gateway:
+    # The SDK takes half a second to load: whoever does not use it does not wait for it.
+    from curtaincall.payments.stripe.gateway import StripeAccount, StripeGateway
+
+    theirs = settings.payments.stripe
+    account = StripeAccount(
+        secret_key=theirs.secret_key,
+        publishable_key=theirs.publishable_key,
+        webhook_secret=theirs.webhook_secret,
+        return_url=theirs.return_url,
+        webhook_tolerance_s=settings.payments.webhook_tolerance_s,
+        base_url=theirs.api_base or None,
+    )
+    return StripeGateway(account, executor)
+
+
+def payment_watch_of(
+    settings: Settings, rooms: RoomsService, enforcement: PaymentEnforcementService, bus: EventBus, clock: Clock
+) -> PaymentWatch | None:
+    figures = settings.monetization
+    if not figures.address:
+        return None
+    rules = WatchRules(validity_us=figures.validity_s * 1_000_000, poll_every_us=figures.poll_every_s * 1_000_000)
+    return PaymentWatch(GrpcPaymentSource(figures), rooms, enforcement, bus, clock, rules)
+
+
+def embedded_engine(settings: Settings) -> MediaEngine:
+    media = settings.media
+    public = [address.strip() for address in media.public_ip.split(",") if address.strip()]
+    if not public:
+        public = ["127.0.0.1"] if settings.server.host in LOOPBACK else lan_addresses()
+    local = all(address in LOOPBACK for address in public)
+    return EmbeddedEngine(
+        bind_ip=media.bind_ip or ("127.0.0.1" if local else "0.0.0.0"),  # noqa: S104 - peers are everywhere
+        public_ips=public,
+        base_port=media.port,
+        shards=media.shards,
+        max_seats_per_room=settings.rooms.max_participants,
+    )
+
+
+def lan_addresses() -> list[str]:
+    """This machine's own IPv4 addresses that others can reach, the one of the default route first."""
+    found: list[str] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): nothing is sent, but a source address is chosen
+            found.append(probe.getsockname()[0])
+        except OSError:
+            log.warning("no_default_route")
+    try:
+        of_name = [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+    except socket.gaierror:
+        of_name = []
+    found += [address for address in of_name if address not in found and not address.startswith("127.")]
+    return found or ["127.0.0.1"]
