@@ -15,7 +15,7 @@ UV := build/tools/uv
 PYTHON := .venv/bin/python
 RELEASE := build/run/bin/python
 WEB := src/curtaincall/web/index.html
-CLIENT_SOURCES := $(shell find client -path client/node_modules -prune -o -type f -print 2>/dev/null)
+CLIENT_SOURCES := $(shell find client -path client/node_modules -prune -o -path client/dist -prune -o -type f -print 2>/dev/null)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -type f 2>/dev/null)
 PYTHON_SOURCES := pyproject.toml uv.lock $(shell find src -name '*.py' 2>/dev/null)
 
