@@ -235,6 +235,15 @@ async def test_malformed_messages_are_forgiven_once(party: Party, text: str) -> 
         assert await socket.refusal() == ("malformed", 4400)
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "null", '"JOIN_ROOM"', '{"type": "JOIN_ROOM"}', '{"roomId": "x"}'])
+async def test_malformed_messages_are_forgiven_once_also_before_joining(server: Server, text: str) -> None:
+    async with Signaling(server.url) as socket:
+        await socket.socket.send(text)
+        assert (await socket.receive())["code"] == "malformed"
+        await socket.socket.send(text)
+        assert await socket.refusal() == ("malformed", 4400)
+
+
 async def test_an_unknown_type_is_forgiven_once_also_before_joining(party: Party) -> None:
     async with Signaling(party.server.url) as socket:
         await socket.send("SELF_DESTRUCT")
