@@ -120,6 +120,18 @@ async def test_a_call_needs_rates_and_money(people: People) -> None:
     assert (await ring(rich, creator.user_id)).status_code == 201
 
 
+async def test_a_call_tells_its_whole_tariff_as_it_stood_at_the_start(people: People) -> None:
+    creator = await people.creator(price_per_minute_minor=600, minimumMs=45_000, incrementMs=10_000)
+    fan = await people.fan(balance_minor=1_000)
+    call = await people.request_call(fan, creator)
+    rates = {"pricePerMinuteMinor": 900, "currency": "EUR", "minimumMs": 10_000, "incrementMs": 1_000}
+    answer = await people.http.put("/api/creator/rates", json=rates, headers=creator.bearer)
+    assert answer.status_code == 200
+    for shown in (call, await people.call(fan, call["callId"]), await people.end_call(fan, call["callId"])):
+        tariff = {key: shown[key] for key in ("pricePerMinuteMinor", "minimumMs", "incrementMs")}
+        assert tariff == {"pricePerMinuteMinor": 600, "minimumMs": 50_000, "incrementMs": 10_000}
+
+
 async def test_money_that_went_elsewhere_meanwhile_rejects_the_call_at_the_door(people: People) -> None:
     creator, fan = await people.creator(), await people.fan(balance_minor=300)
     first, second = await people.request_call(fan, creator), await people.request_call(fan, creator)

@@ -122,6 +122,8 @@ export const call = object({
   state: text,
   pricePerMinuteMinor: integer,
   currency: text,
+  minimumMs: integer,
+  incrementMs: integer,
   fan: party,
   creator: party,
   endedReason: nullable(text),

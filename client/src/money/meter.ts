@@ -16,8 +16,8 @@ export function chargeMinor(usedMs: number, pricePerMinuteMinor: number, increme
 }
 
 /**
- * What the meter shows `sinceMs` after the server told `session`. What a subscription includes costs nothing. It never runs past what was granted, and
- * stands still while the server says that no time runs.
+ * What the meter shows `sinceMs` after the server told `session`. What a subscription includes costs nothing. It never
+ * runs past what was granted, and stands still while the server says that no time runs.
  */
 export function readMeter(
   session: PaidSession,

@@ -3,9 +3,17 @@ import type { Rates } from '@/api/schemas';
 import { chargeMinor } from './meter';
 import { formatMoney } from './money';
 
+/** What a creator asks, as it is now or as it stood when a call began. */
+type Asked = Pick<Rates, 'pricePerMinuteMinor' | 'minimumMs' | 'incrementMs'>;
+
 /** What a call costs at least, so what a wallet has to cover before it can ring. */
-export function leastChargeMinor(rates: Rates): number {
+export function leastChargeMinor(rates: Asked): number {
   return chargeMinor(rates.minimumMs, rates.pricePerMinuteMinor, rates.incrementMs);
+}
+
+/** The same where it is worth a word: null if it is no more than the first increment costs anyway. */
+export function minimumMinor(rates: Asked): number | null {
+  return rates.minimumMs > rates.incrementMs ? leastChargeMinor(rates) : null;
 }
 
 /** What a subscription includes, as a sentence; null if there is none to be had. */

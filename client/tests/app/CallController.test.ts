@@ -12,6 +12,8 @@ const CALL: Call = {
   state: 'CONNECTING',
   pricePerMinuteMinor: 300,
   currency: 'EUR',
+  minimumMs: 60_000,
+  incrementMs: 1_000,
   fan: { userId: 'leo', displayName: 'Leo' },
   creator: { userId: 'mia', displayName: 'Mia' },
   endedReason: null,

@@ -1,6 +1,8 @@
 import { cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '@/api/problem';
+import type { CallSnapshot } from '@/app/call/CallController';
+import { CallMeter } from '@/app/call/CallMeter';
 import { CameraTrouble } from '@/app/call/CameraTrouble';
 import type { OwnMedia } from '@/app/call/OwnMedia';
 import { Announcer, useAnnounce } from '@/app/components/Announcer';
@@ -31,6 +33,50 @@ describe('trouble with the camera', () => {
     expect(start).toHaveBeenCalledTimes(1);
     fireEvent.click(screen.getByRole('button', { name: 'Go on without' }));
     expect(dismissProblem).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('the meter of a call', () => {
+  const call = {
+    callId: 'call-1',
+    roomId: 'room-1',
+    state: 'ACTIVE',
+    pricePerMinuteMinor: 300,
+    currency: 'EUR',
+    minimumMs: 60_000,
+    incrementMs: 1_000,
+    fan: { userId: 'leo', displayName: 'Leo' },
+    creator: { userId: 'mia', displayName: 'Mia' },
+    endedReason: null,
+    expiresAt: null,
+  };
+
+  function shown(usedMs: number, isFan = true, { minimumMs = 60_000, includedMs = 0 } = {}): string | null {
+    const session = {
+      usedMs,
+      grantedMs: null,
+      paidUntil: null,
+      balanceMinor: 900,
+      earnedMinor: null,
+      includedMs,
+    };
+    const snapshot = { session, sessionAt: 0, ending: null } as unknown as CallSnapshot;
+    const { container } = render(
+      <CallMeter call={{ ...call, minimumMs }} isFan={isFan} snapshot={snapshot} />,
+    );
+    return container.textContent;
+  }
+
+  it('tells the fan what hanging up costs while that is more than the time so far', () => {
+    expect(shown(16_000)).toMatch(/Cost€0\.80.*If you end it:at least €3\.00/);
+    expect(shown(60_000)).not.toContain('If you end it');
+  });
+
+  it('says no more of it than there is', () => {
+    expect(shown(16_000, false)).not.toContain('If you end it');
+    expect(shown(0, true, { minimumMs: 1_000 })).not.toContain('If you end it');
+    expect(shown(16_000, true, { includedMs: 16_000 })).not.toContain('If you end it');
+    expect(shown(16_000, true, { includedMs: 15_000 })).toContain('at least €3.00');
   });
 });
 

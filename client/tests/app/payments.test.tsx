@@ -162,6 +162,8 @@ describe('the history', () => {
       state: 'SETTLED',
       pricePerMinuteMinor: 300,
       currency: 'EUR',
+      minimumMs: 60_000,
+      incrementMs: 1_000,
       fan: { userId: 'leo', displayName: 'Leo' },
       creator: { userId: 'mia', displayName: 'Mia' },
     };

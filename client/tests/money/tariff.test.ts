@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Rates } from '@/api/schemas';
 import { durationInWords } from '@/money/meter';
-import { callPrice, leastChargeMinor, subscriptionIncludes } from '@/money/tariff';
+import { callPrice, leastChargeMinor, minimumMinor, subscriptionIncludes } from '@/money/tariff';
 
 const rates: Rates = {
   pricePerMinuteMinor: 300,
@@ -18,6 +18,8 @@ const rates: Rates = {
 it('the least charge is the minimum, rounded up to the increment', () => {
   expect(leastChargeMinor(rates)).toBe(300);
   expect(leastChargeMinor({ ...rates, minimumMs: 61_000, incrementMs: 60_000 })).toBe(600);
+  expect(minimumMinor({ ...rates, minimumMs: 61_000, incrementMs: 60_000 })).toBe(600);
+  expect(minimumMinor({ ...rates, minimumMs: 60_000, incrementMs: 60_000 })).toBeNull();
 });
 
 describe('a subscription', () => {

@@ -73,6 +73,8 @@ class StoredSession:
             state=self.state,
             price_per_minute_minor=self.tariff.price_per_minute_minor,
             currency=self.tariff.currency,
+            minimum_ms=self.tariff.least_billed_ms,
+            increment_ms=self.tariff.increment_ms,
             granted_ms=self.books.granted_ms,
             used_ms=self.books.used_ms,
             paid_until_ms=None,

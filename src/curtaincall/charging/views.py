@@ -20,6 +20,9 @@ class SessionView:
     state: SessionState
     price_per_minute_minor: int
     currency: str
+    minimum_ms: int
+    """What the payer owes at least, wherever the minimum applies: a whole number of increments."""
+    increment_ms: int
     granted_ms: int
     used_ms: int
     paid_until_ms: int | None
@@ -73,6 +76,8 @@ def view_of(session: PaidSession, now_us: int, now_ms: int) -> SessionView:
         state=session.state,
         price_per_minute_minor=session.tariff.price_per_minute_minor,
         currency=session.tariff.currency,
+        minimum_ms=session.tariff.least_billed_ms,
+        increment_ms=session.tariff.increment_ms,
         granted_ms=session.books.granted_ms,
         used_ms=used_ms,
         paid_until_ms=now_ms + session.left_ms(now_us) if time_runs else None,

@@ -1,29 +1,25 @@
-import { useCallback } from 'react';
 import type { Call } from '@/api/schemas';
 import { formatDuration, readMeter } from '@/money/meter';
 import { formatMoney } from '@/money/money';
-import { useSession } from '../state/session';
-import { useLoad } from '../state/useLoad';
+import { minimumMinor } from '@/money/tariff';
 import { useNow } from '../state/useNow';
 import type { CallSnapshot } from './CallController';
 
-/** Until the creator's rates are known, cost is shown in steps of this. */
-const DEFAULT_INCREMENT_MS = 1_000;
 /** How often the shown seconds are brought up to date. */
 const TICK_MS = 250;
 
-/** Elapsed time and cost; what is left for the fan, what was earned for the creator. */
+/**
+ * Elapsed time and cost; what is left for the fan, what was earned for the creator. As long as hanging up costs more
+ * than the time so far, the fan is told.
+ */
 export function CallMeter({ call, isFan, snapshot }: { call: Call; isFan: boolean; snapshot: CallSnapshot }) {
-  const { api } = useSession();
-  const model = useLoad(useCallback(() => api.model(call.creator.userId), [api, call.creator.userId]));
   const { session, sessionAt } = snapshot;
   const now = useNow(TICK_MS, session !== null && snapshot.ending === null);
   if (session === null) return null;
-  const tariff = {
-    pricePerMinuteMinor: call.pricePerMinuteMinor,
-    incrementMs: model.data?.rates?.incrementMs ?? DEFAULT_INCREMENT_MS,
-  };
-  const { usedMs, costMinor, running } = readMeter(session, now - sessionAt, tariff);
+  const { usedMs, costMinor, running } = readMeter(session, now - sessionAt, call);
+  // The minimum is owed for paid time only: not before what is included is used up.
+  const isPaid = session.includedMs === 0 || usedMs > session.includedMs;
+  const leastMinor = isPaid ? minimumMinor(call) : null;
   return (
     <dl className="meter" data-running={running || undefined}>
       <div>
@@ -51,6 +47,12 @@ export function CallMeter({ call, isFan, snapshot }: { call: Call; isFan: boolea
         <div>
           <dt>Balance</dt>
           <dd>{formatMoney(session.balanceMinor, call.currency)}</dd>
+        </div>
+      )}
+      {isFan && leastMinor !== null && costMinor < leastMinor && (
+        <div className="meter-least">
+          <dt>If you end it:</dt>
+          <dd>at least {formatMoney(leastMinor, call.currency)}</dd>
         </div>
       )}
     </dl>

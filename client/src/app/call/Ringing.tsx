@@ -2,7 +2,7 @@ import { useCallback } from 'react';
 import { useLocation } from 'wouter';
 import type { Call } from '@/api/schemas';
 import { formatMoney } from '@/money/money';
-import { callPrice } from '@/money/tariff';
+import { callPrice, minimumMinor } from '@/money/tariff';
 import { ErrorNote } from '../components/ErrorNote';
 import { Icon } from '../components/Icon';
 import { Portrait } from '../components/Portrait';
@@ -32,6 +32,7 @@ export function Ringing({
   const model = useLoad(useCallback(() => api.model(call.creator.userId), [api, call.creator.userId]));
   const rates = model.data?.rates ?? null;
   const included = isFan && rates !== null && callPrice(rates, model.data?.subscribed ?? false).included;
+  const leastMinor = isFan && !included ? minimumMinor(call) : null;
   const other = isFan ? call.creator : call.fan;
   const secondsLeft = call.expiresAt === null ? null : Math.max(0, Math.ceil((call.expiresAt - now) / 1000));
   const accept = useAction(async () => {
@@ -60,6 +61,11 @@ export function Ringing({
           {isFan && !included && ', only while you see each other'}
           {secondsLeft !== null && ` · ${secondsLeft} s`}
         </p>
+        {leastMinor !== null && (
+          <p className="muted">
+            At least {formatMoney(leastMinor, call.currency)}, unless {other.displayName} ends it first
+          </p>
+        )}
       </div>
       {cameraProblem !== null && <CameraTrouble problem={cameraProblem} media={controller.media} />}
       {(accept.error ?? giveUp.error) !== null && <ErrorNote error={accept.error ?? giveUp.error} />}

@@ -1,8 +1,7 @@
 import { Link } from 'wouter';
 import type { Model } from '@/api/schemas';
-import { durationInWords } from '@/money/meter';
 import { formatMoney } from '@/money/money';
-import { callPrice } from '@/money/tariff';
+import { callPrice, minimumMinor } from '@/money/tariff';
 import { Icon } from '../components/Icon';
 import { Portrait } from '../components/Portrait';
 import { CallButton } from './CallButton';
@@ -42,15 +41,15 @@ export function SubscribedBadge() {
 
 function CardPrice({ model: { rates, subscribed } }: { model: Model }) {
   if (rates === null) return null;
-  const { price, note } = callPrice(rates, subscribed);
+  const { price, note, included } = callPrice(rates, subscribed);
+  const leastMinor = included ? null : minimumMinor(rates);
   return (
     <p className="card-rate">
       <strong>{price}</strong> <span>{note}</span>
-      <small>
-        {rates.subscriptionMonthlyMinor === null || subscribed
-          ? `from ${durationInWords(rates.minimumMs)}`
-          : `or ${formatMoney(rates.subscriptionMonthlyMinor, rates.currency)} a month`}
-      </small>
+      {leastMinor !== null && <small>at least {formatMoney(leastMinor, rates.currency)} a call</small>}
+      {rates.subscriptionMonthlyMinor !== null && !subscribed && (
+        <small>or {formatMoney(rates.subscriptionMonthlyMinor, rates.currency)} a month</small>
+      )}
     </p>
   );
 }

@@ -30,6 +30,8 @@ class CallBody(Body):
     state: str
     price_per_minute_minor: int
     currency: str
+    minimum_ms: int
+    increment_ms: int
     fan: PartyBody
     creator: PartyBody
     granted_ms: int
@@ -143,6 +145,8 @@ def _body(view: SessionView, names: dict[str, str]) -> CallBody:
         state=view.state.value,
         price_per_minute_minor=view.price_per_minute_minor,
         currency=view.currency,
+        minimum_ms=view.minimum_ms,
+        increment_ms=view.increment_ms,
         fan=PartyBody(user_id=view.payer_id, display_name=names.get(view.payer_id, view.payer_id)),
         creator=PartyBody(user_id=view.payee_id, display_name=names.get(view.payee_id, view.payee_id)),
         granted_ms=view.granted_ms,
