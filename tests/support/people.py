@@ -71,11 +71,18 @@ class People:
         return fan
 
     async def top_up(self, fan: Person, amount_minor: int, *, card: str = "pm_card_visa") -> str:
-        """Pay into the wallet by card; returns the status."""
-        method = await self._post(
-            "/api/wallet/payment-methods", {"gateway": "sandbox", "token": card}, fan.bearer, 201, keyed=True
-        )
-        body = {"amountMinor": amount_minor, "currency": "EUR", "paymentMethodId": method["paymentMethodId"]}
+        """Pay into the wallet with a new card; returns the status."""
+        return await self.pay_in(fan, amount_minor, await self.save_card(fan, card))
+
+    async def save_card(self, fan: Person, card: str = "pm_card_visa") -> str:
+        """Keep a card for later, of which a user may have so many; returns its id."""
+        body = {"gateway": "sandbox", "token": card}
+        method = await self._post("/api/wallet/payment-methods", body, fan.bearer, 201, keyed=True)
+        return str(method["paymentMethodId"])
+
+    async def pay_in(self, fan: Person, amount_minor: int, payment_method_id: str) -> str:
+        """Pay into the wallet with a card that was kept; returns the status."""
+        body = {"amountMinor": amount_minor, "currency": "EUR", "paymentMethodId": payment_method_id}
         answer = await self._post("/api/wallet/top-ups", body, fan.bearer, 201, keyed=True)
         return str(answer["status"])
 
