@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import uvloop
+
 from bench.report import ROOT, Report
 from bench.simulated_media import SimulatedMedia
 from curtaincall.charging.model import ChargingSettings
@@ -20,6 +22,7 @@ from curtaincall.charging.rates import Rates
 from curtaincall.charging.service import ChargingService
 from curtaincall.charging.verify import verify_sessions
 from curtaincall.enforcement.leases import LeaseKeeper
+from curtaincall.kernel import interpreter
 from curtaincall.kernel.clock import SystemClock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import uuid7
@@ -156,11 +159,13 @@ def report(
 
 
 def main() -> None:
+    interpreter.tune()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before there are threads: they all inherit it
     folder = ROOT / "build" / "bench"  # a real disk: there may be no fsync to speak of elsewhere
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="metering-") as data:
-        sustained = asyncio.run(measure(Path(data)))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as `serve` does
+            sustained = runner.run(measure(Path(data)))
     sys.exit(0 if sustained else 1)
 
 

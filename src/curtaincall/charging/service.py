@@ -63,6 +63,9 @@ STOP_WAIT_S: Final = 5.0
 RENEWED_TOGETHER: Final = 256
 """The most meters written by one command: other commands come in between."""
 
+COMMANDS_AT_ONCE: Final = 4
+"""The most such commands under way: they share a commit, and leave most of a commit to others."""
+
 log = logging.getLogger(__name__)
 
 
@@ -243,14 +246,14 @@ class ChargingService:
         to log.
         """
         flowing = [live for live in self._live if live.session.flowing]
-        failure: Exception | None = None
-        for begin in range(0, len(flowing), RENEWED_TOGETHER):
-            try:
-                await self._renew_together(flowing[begin : begin + RENEWED_TOGETHER])
-            except StorageError:
-                raise  # the database is out of order: the others would only wait for it in vain
-            except Exception as error:
-                failure = error
+        batches = [flowing[begin : begin + RENEWED_TOGETHER] for begin in range(0, len(flowing), RENEWED_TOGETHER)]
+        failure: BaseException | None = None
+        for begin in range(0, len(batches), COMMANDS_AT_ONCE):
+            at_once = (self._renew_together(batch) for batch in batches[begin : begin + COMMANDS_AT_ONCE])
+            outcomes = await asyncio.gather(*at_once, return_exceptions=True)
+            failure = next((outcome for outcome in outcomes if outcome is not None), failure)
+            if isinstance(failure, StorageError):
+                break  # the database is out of order: the others would only wait for it in vain
         if failure is not None:
             raise failure
 

@@ -16,6 +16,7 @@ from curtaincall.bootstrap import App, build, lan_addresses
 from curtaincall.cli.address import announce, withdraw
 from curtaincall.cli.certificate import certificate
 from curtaincall.cli.seed import seed
+from curtaincall.kernel import interpreter
 from curtaincall.observability import logs
 from curtaincall.settings import Settings
 from curtaincall.storage.errors import DataInUse
@@ -36,6 +37,7 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     logs.configure(settings.log_level)
     log.info("settings", extra={"settings": settings.redacted()})
+    interpreter.tune()
     listener = _listen(settings.server.host, settings.server.port)
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(_serve(settings, listener))
