@@ -163,9 +163,11 @@ def main() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before there are threads: they all inherit it
     folder = ROOT / "build" / "bench"  # a real disk: there may be no fsync to speak of elsewhere
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="metering-") as data:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as `serve` does
-            sustained = runner.run(measure(Path(data)))
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix="metering-") as data,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,  # as `serve` has it
+    ):
+        sustained = runner.run(measure(Path(data)))
     sys.exit(0 if sustained else 1)
 
 

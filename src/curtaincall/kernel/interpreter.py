@@ -14,8 +14,8 @@ loop makes it wait ten times that long for one command; measured with 10,000 cal
 YOUNG_OBJECTS: Final = 50_000
 """How many new objects are looked through for cycles at a time.
 
-Ten thousand calls make twenty thousand small objects a second that live for a second. At Python's 700 these count as old
-ones before they die, and every few seconds all old objects are looked through, which takes half a second.
+Ten thousand calls make twenty thousand small objects a second that live for a second. At Python's 700 these count as
+old ones before they die, and every few seconds all old objects are looked through, which takes half a second.
 """
 
 
