@@ -12,7 +12,7 @@ from curtaincall.media.ports import LeaseEnded
 from curtaincall.observability.metrics import Metrics
 from curtaincall.rooms.service import RoomsService
 
-TICK_S: Final = 0.25
+TICK_S: Final = 0.1
 """How often the timers of paid sessions and lost seats are looked at."""
 
 log = logging.getLogger(__name__)
