@@ -157,6 +157,20 @@ async def test_the_fourth_short_call_of_a_day_is_not_void(world: MoneyWorld) -> 
     assert (await world.books()).ok
 
 
+async def test_short_calls_that_end_at_the_same_time_are_not_void_more_often(world: MoneyWorld) -> None:
+    await world.priced(300)
+    await world.pay_in(5_000)
+    names = [f"call-{number}" for number in range(6)]
+    for name in names:
+        await world.call(name)
+    await world.run(9_000)
+    for name in names:
+        world.charging.revoke(name, EndReason.PAYER_ENDED)
+    await world.hear_media()
+    charges = [(await world.charging.receipt(name)).charged_minor for name in names]
+    assert sorted(charges) == [0, 0, 0, 300, 300, 300]
+
+
 async def test_a_wallet_emptied_meanwhile_rejects_at_acceptance(world: MoneyWorld) -> None:
     await world.priced(300)
     await world.pay_in(400)
