@@ -15,6 +15,7 @@ from curtaincall.accounts.tokens import Tokens
 from curtaincall.backoffice.service import Backoffice
 from curtaincall.charging.rates import Rates
 from curtaincall.enforcement.service import PaymentEnforcementService
+from curtaincall.kernel.errors import CurtaincallError
 from curtaincall.media.ports import Grant, OpenLease, OpenSeat
 from curtaincall.observability.metrics import Metrics
 from curtaincall.payments.disputes import Disputes
@@ -25,6 +26,7 @@ from curtaincall.purchases.service import PurchasesService
 from curtaincall.purchases.till import Till
 from curtaincall.rooms.calls import CallRequested, PrivateCalls
 from curtaincall.rooms.events import ParticipantJoined, ParticipantLeft, PresenceChanged, RoomClosed
+from curtaincall.rooms.losses import RoomLosses
 from curtaincall.rooms.model import NewRoom, Room, RoomKind
 from curtaincall.rooms.presence import Presence
 from curtaincall.rooms.purchases import RoomPurchases
@@ -94,6 +96,7 @@ class Line:
     said: list[str]
     messages: list[Mapping[str, object]] = field(default_factory=list)
     terminated: tuple[str, str | None] | None = None
+    dismissed: CurtaincallError | None = None
 
     def send(self, message: Mapping[str, object]) -> None:
         self.messages.append(message)
@@ -102,6 +105,10 @@ class Line:
         self.said.append(f"tell {self.user_id} {reason}")
         if self.terminated is None:
             self.terminated = (reason, redirect_url)
+
+    def dismiss(self, reason: CurtaincallError) -> None:
+        self.said.append(f"dismiss {self.user_id}")
+        self.dismissed = reason
 
 
 class PlatformWorld(MoneyWorld):
@@ -147,6 +154,7 @@ class PlatformWorld(MoneyWorld):
             self.clock,
             self.new_id,
         )
+        RoomLosses(self.rooms, self.charging, self.bus)
         self.enforcement = PaymentEnforcementService(self.rooms, self.charging, self.bus, Metrics())
         self.statements = Statements(self.executor, self.clock, "EUR")
         money = (self.executor, self.ledger, self.gateways)

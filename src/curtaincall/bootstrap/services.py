@@ -28,6 +28,7 @@ from curtaincall.purchases.model import PurchaseRules
 from curtaincall.purchases.service import PurchasesService
 from curtaincall.purchases.till import Till
 from curtaincall.rooms.calls import PrivateCalls
+from curtaincall.rooms.losses import RoomLosses
 from curtaincall.rooms.presence import Presence
 from curtaincall.rooms.purchases import RoomPurchases
 from curtaincall.rooms.service import RoomsService
@@ -67,6 +68,7 @@ def services_of(settings: Settings, overrides: Overrides, database: Database, cl
     statements = Statements(executor, clock, settings.currency)
     presence = Presence(bus)
     rooms = RoomsService(executor, media, charging, bus, clock, ids, room_rules(settings), till)
+    RoomLosses(rooms, charging, bus)  # kept alive by its subscription
     enforcement = PaymentEnforcementService(rooms, charging, bus, metrics)
     subscriptions = SubscriptionsService(executor, ledger, cards, clock, ids, bus, subscription_rules(settings))
     return Services(

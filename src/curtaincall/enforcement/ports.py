@@ -4,10 +4,11 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from curtaincall.charging.payment_status import PaymentStatus
+from curtaincall.kernel.errors import CurtaincallError
 
 
 class Connection(Protocol):
-    """One person's open line. Neither method waits: messages are queued, and a reader too slow for it is cut off."""
+    """One person's open line. No method waits: messages are queued, and a reader too slow for it is cut off."""
 
     def send(self, message: Mapping[str, object]) -> None:
         """Queue a message of the signaling protocol."""
@@ -15,6 +16,10 @@ class Connection(Protocol):
 
     def terminate(self, reason: str, redirect_url: str | None) -> None:
         """Queue TERMINATE_CALL; the line is closed a little later. Only the first call counts."""
+        ...
+
+    def dismiss(self, reason: CurtaincallError) -> None:
+        """Queue ERROR and a close after which the other side may come back."""
         ...
 
 

@@ -12,8 +12,9 @@ from curtaincall.charging.service import ChargingService
 from curtaincall.enforcement.errors import SeatUnknown
 from curtaincall.enforcement.ports import Connection
 from curtaincall.kernel.events import EventBus
+from curtaincall.media.ports import MediaError
 from curtaincall.observability.metrics import Metrics
-from curtaincall.rooms.events import RoomClosed
+from curtaincall.rooms.events import RoomClosed, RoomDark
 from curtaincall.rooms.service import RoomsService
 
 REDIRECT_URL: Final = "/models"
@@ -43,6 +44,7 @@ class PaymentEnforcementService:
         self._metrics = metrics
         self._connections: dict[str, dict[str, Connection]] = {}
         bus.subscribe(RoomClosed, self._on_room_closed)
+        bus.subscribe(RoomDark, self._on_room_dark)
         bus.subscribe(EntitlementRevoked, self._on_entitlement_revoked)
         bus.subscribe(AccountSuspended, self._on_account_suspended)
 
@@ -114,6 +116,12 @@ class PaymentEnforcementService:
 
     async def _on_room_closed(self, event: RoomClosed) -> None:
         self._terminate_all(event.room_id, event.reason)
+
+    async def _on_room_dark(self, event: RoomDark) -> None:
+        """Hang up on everybody: whoever dials in again is seated where there is media."""
+        for user_id, connection in self.connections_in(event.room_id).items():
+            self.unregister_connection(event.room_id, user_id, connection)
+            connection.dismiss(MediaError("media_unavailable", "The connection to this room was lost. Join again."))
 
     async def _on_account_suspended(self, event: AccountSuspended) -> None:
         """Cut every stream of an account that an operator froze: all of them before the first is recorded."""

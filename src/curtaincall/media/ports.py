@@ -167,11 +167,19 @@ class LeaseEnded(MediaEvent):
     packets_after_deadline: int
 
 
+@dataclass(frozen=True, slots=True)
+class RoomLost(MediaEvent):
+    """What carried the room is gone, with its seats and leases; LeaseEnded(CLOSED) has been told of each lease before.
+
+    Whatever was open in it is open no more. `open_room` places it anew. Only engines with nodes tell it.
+    """
+
+
 class MediaEngine(Protocol):
     """What forwards packets. Every engine passes the suite in `tests/contract/test_media_engine.py`."""
 
     async def open_room(self, room_id: str) -> None:
-        """Place a room. Raises MediaError `media_overloaded`."""
+        """Place a room. Raises MediaError `media_overloaded`, `media_unavailable`."""
         ...
 
     async def close_room(self, room_id: str) -> None:

@@ -30,6 +30,13 @@ class RoomClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomDark:
+    """What forwarded the room's media is gone, and every seat with it. Whoever takes a seat has it placed anew."""
+
+    room_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """The scores of a battle: for each player, the tips received there in minor units."""
 

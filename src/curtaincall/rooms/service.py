@@ -314,6 +314,20 @@ class RoomsService:
                 room.media_open = False
                 await self._media.close_room(room_id)
 
+    async def forget_seats(self, room_id: str) -> tuple[str, ...]:
+        """Empty a room whose media is gone; the next seat places it anew. Returns who had a seat."""
+        room = self._open.get(room_id)
+        if room is None:
+            return ()
+        async with room.changing:
+            users = tuple(room.seats)
+            room.seats.clear()
+            for user_id in users:
+                self._lost.pop((room_id, user_id), None)
+            room.media_open = False
+            await self._media.close_room(room_id)
+        return users
+
     async def open_media(self, room: Room) -> None:
         """Place the room in the engine, if it is not. Raises MediaError `media_overloaded`."""
         async with room.changing:
