@@ -7,6 +7,7 @@ them, because a misspelt limit that is silently ignored is worse than no limit.
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -92,6 +93,47 @@ class ServerSettings(_Branch):
     """Longest time a graceful stop may take, settlement of live calls included."""
 
 
+def _node_address(text: str) -> str:
+    if not NODE_ADDRESS.fullmatch(text):
+        raise ValueError("a media node's address is unix:/path or host:port")
+    return text
+
+
+NODE_ADDRESS: Final = re.compile(r"unix:/.+|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
+NodeAddress = Annotated[str, AfterValidator(_node_address)]
+
+
+class ClientTls(_Branch):
+    """Our certificate, and whose certificates we trust: how media nodes on other machines are reached."""
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+    @property
+    def complete(self) -> bool:
+        return None not in (self.ca, self.cert, self.key)
+
+
+class MediaNodeSettings(_Branch):
+    """Where `curtaincall media-node` listens for its control plane. Its media ports are those of `media`."""
+
+    address: Annotated[str, AfterValidator(lambda text: _node_address(text) if text else text)] = ""
+    """`unix:/path`, or `host:port` with all three files below: over TCP who has no certificate is refused. Empty:
+    `media-node.sock` in the data folder."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    client_ca: Path | None = None
+    """Certificate authorities of control planes; best one of its own, as whoever it vouches for commands the node."""
+
+    @model_validator(mode="after")
+    def _mutual(self) -> Self:
+        over_tcp = bool(self.address) and not self.address.startswith("unix:")
+        if over_tcp and None in (self.tls_cert, self.tls_key, self.client_ca):
+            raise ValueError("over TCP a media node needs tls_cert, tls_key and client_ca")
+        return self
+
+
 class MediaSettings(_Branch):
     port: Port = 10_000
     """Shard i binds UDP and TCP port + i; 0 asks the system for free ports (tests)."""
@@ -101,6 +143,18 @@ class MediaSettings(_Branch):
     """Address (or several, separated by commas) put into ICE candidates. Empty: those of this machine, or
     127.0.0.1 if the server listens on the loopback interface only."""
     shards: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1, le=64)
+    nodes: tuple[NodeAddress, ...] = Field(default=(), max_length=256)
+    """Media nodes that forward in the place of this process: `unix:/path` or `host:port`. Empty: it forwards itself."""
+    nodes_tls: ClientTls = ClientTls()
+    node: MediaNodeSettings = MediaNodeSettings()
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if len(set(self.nodes)) != len(self.nodes):
+            raise ValueError("a media node is named once")
+        if not self.nodes_tls.complete and not all(node.startswith("unix:") for node in self.nodes):
+            raise ValueError("media nodes over TCP need nodes_tls.ca, nodes_tls.cert and nodes_tls.key")
+        return self
 
 
 class IceServer(_Branch):

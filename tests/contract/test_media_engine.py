@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from curtaincall.kernel.clock import SystemClock
 from curtaincall.kernel.events import EventBus
 from curtaincall.media.embedded import EmbeddedEngine
+from curtaincall.media.placement import PlacedEngine
 from curtaincall.media.ports import (
     Grant,
     LeaseEnd,
@@ -27,7 +30,9 @@ from curtaincall.media.ports import (
     TransportState,
 )
 from curtaincall.media.pump import MediaEventPump
+from curtaincall.settings import ClientTls
 from support.engine_peer import PATIENCE_S, EnginePeer
+from support.media_nodes import NodeHere
 
 ROOM, LEASE, FAN, STAR = "room", "lease", "fan", "star"
 MAX_SEATS = 4
@@ -35,15 +40,35 @@ MAX_SEATS = 4
 E = TypeVar("E", bound=MediaEvent)
 
 
-def embedded() -> MediaEngine:
-    return EmbeddedEngine(bind_ip="0.0.0.0", public_ips=[], base_port=0, shards=1, max_seats_per_room=MAX_SEATS)
-
-
-@pytest.fixture(params=[embedded])
-async def engine(request: pytest.FixtureRequest) -> AsyncIterator[MediaEngine]:
-    engine: MediaEngine = request.param()
+@asynccontextmanager
+async def embedded(folder: Path) -> AsyncIterator[MediaEngine]:
+    engine = EmbeddedEngine(bind_ip="0.0.0.0", public_ips=[], base_port=0, shards=1, max_seats_per_room=MAX_SEATS)
     yield engine
     await engine.close()
+
+
+@asynccontextmanager
+async def on_a_node(folder: Path) -> AsyncIterator[MediaEngine]:
+    async with NodeHere(folder / "node.sock", MAX_SEATS) as node:
+        engine = PlacedEngine([node.address], ClientTls(), SystemClock())
+        yield engine
+        await engine.close()
+
+
+@asynccontextmanager
+async def on_two_nodes(folder: Path) -> AsyncIterator[MediaEngine]:
+    async with NodeHere(folder / "one.sock", MAX_SEATS) as one, NodeHere(folder / "two.sock", MAX_SEATS) as two:
+        engine = PlacedEngine([one.address, two.address], ClientTls(), SystemClock())
+        await engine.all_lines()
+        yield engine
+        await engine.close()
+
+
+@pytest.fixture(params=[embedded, on_a_node, on_two_nodes])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MediaEngine]:
+    made: AbstractAsyncContextManager[MediaEngine] = request.param(tmp_path)
+    async with made as engine:
+        yield engine
 
 
 class Listener:

@@ -81,11 +81,24 @@ def payment_watch_of(
     return PaymentWatch(GrpcPaymentSource(figures), rooms, enforcement, bus, clock, rules)
 
 
-def embedded_engine(settings: Settings) -> MediaEngine:
+def media_engine(settings: Settings, clock: Clock) -> MediaEngine:
+    """Media nodes where the settings name some, else this process forwards itself. Called on the event loop."""
+    if not settings.media.nodes:
+        return embedded_engine(settings)
+    # gRPC's client is loaded by whoever has nodes.
+    from curtaincall.media.placement import PlacedEngine
+
+    return PlacedEngine(settings.media.nodes, settings.media.nodes_tls, clock)
+
+
+def embedded_engine(settings: Settings, *, for_others: bool = False) -> EmbeddedEngine:
+    """The engine in this process. `for_others`: of a server on another machine, so that its address says nothing of
+    where browsers are."""
     media = settings.media
     public = [address.strip() for address in media.public_ip.split(",") if address.strip()]
     if not public:
-        public = ["127.0.0.1"] if settings.server.host in LOOPBACK else lan_addresses()
+        local = settings.server.host in LOOPBACK and not for_others
+        public = ["127.0.0.1"] if local else lan_addresses()
     local = all(address in LOOPBACK for address in public)
     return EmbeddedEngine(
         bind_ip=media.bind_ip or ("127.0.0.1" if local else "0.0.0.0"),  # noqa: S104 - peers are everywhere

@@ -5,7 +5,7 @@ from curtaincall.accounts.passwords import Passwords
 from curtaincall.accounts.service import AccountsService
 from curtaincall.accounts.tokens import Tokens, signing_key
 from curtaincall.backoffice.service import Backoffice
-from curtaincall.bootstrap.adapters import embedded_engine, gateways_of, payment_watch_of
+from curtaincall.bootstrap.adapters import gateways_of, media_engine, payment_watch_of
 from curtaincall.bootstrap.overrides import Overrides
 from curtaincall.bootstrap.rules import account_rules, charging_settings, room_rules, subscription_rules
 from curtaincall.charging.service import ChargingService
@@ -46,7 +46,7 @@ def services_of(settings: Settings, overrides: Overrides, database: Database, cl
     bus = EventBus()
     metrics = Metrics()
     executor = overrides.executor(database)
-    media = (overrides.media or embedded_engine)(settings)
+    media = overrides.media(settings) if overrides.media else media_engine(settings, clock)
     ledger = Ledger(clock, ids)
     gateways = Gateways(gateways_of(settings, executor, clock, ids))
     cards = CardPayments(executor, ledger, gateways, clock, ids, bus, settings.currency)

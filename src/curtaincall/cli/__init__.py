@@ -1,4 +1,5 @@
-"""The command line: `curtaincall serve · monetization · token · admin · migrate · ledger verify · simulate · doctor`.
+"""The command line: `curtaincall serve · media-node · monetization · token · admin · migrate · ledger verify ·
+simulate · doctor`.
 
 What a command needs is imported by the command: `token` is asked for by scripts, and should not load a web server.
 """
@@ -60,6 +61,25 @@ def monetization(
     from curtaincall.cli.monetization import run
 
     run(settings_of(config, data_dir, grpc={"host": host, "port": port}))
+
+
+@app.command()
+def media_node(
+    address: Annotated[str | None, typer.Option(help="Where it is commanded: unix:/path, or host:port.")] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    drain: Annotated[
+        bool | None, typer.Option("--drain/--undrain", help="Have the running node take no new rooms, and wait.")
+    ] = None,
+) -> None:
+    """Run a media node: it forwards packets for the server whose `media.nodes` names it."""
+    from curtaincall.cli.media_node import run, tell
+
+    settings = settings_of(config, data_dir, media={"node": {"address": address}} if address else None)
+    if drain is None:
+        run(settings)
+    else:
+        tell(settings, drain)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """`curtaincall doctor`: whether this machine has what the server needs, one finding per line."""
 
+import asyncio
 import shutil
 import socket
 import time
@@ -12,6 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from curtaincall.ledger.store import transfers
 from curtaincall.ledger.verify import verify
+from curtaincall.media.channel import report_of
+from curtaincall.media.ports import MediaError
 from curtaincall.settings import Settings
 from curtaincall.storage.database import open_database
 from curtaincall.storage.sqlite import FILE_NAME
@@ -31,13 +34,15 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at ports, programs, database and clock. Changes nothing but may make the data folder."""
-    return [*_ports(settings), _ffmpeg(), _database(settings), _clock()]
+    return [*_ports(settings), *_nodes(settings), _ffmpeg(), _database(settings), _clock()]
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
     yield _port("HTTP", settings.server.host, settings.server.port, (("TCP", socket.SOCK_STREAM),))
     if settings.grpc.port:
         yield _port("gRPC", settings.grpc.host, settings.grpc.port, (("TCP", socket.SOCK_STREAM),))
+    if settings.media.nodes:
+        return  # they have the media ports, perhaps on other machines
     for shard in range(settings.media.shards if settings.media.port else 0):
         yield _port("media", settings.media.bind_ip or settings.server.host, settings.media.port + shard, SOCKET_KINDS)
 
@@ -52,6 +57,17 @@ def _port(what: str, host: str, port: int, kinds: tuple[tuple[str, socket.Socket
             except OSError as error:
                 return Finding(f"{what} port {port}/{name}", False, error.strerror or str(error))
     return Finding(f"{what} port {port}", True, "free")
+
+
+def _nodes(settings: Settings) -> Iterator[Finding]:
+    for address in settings.media.nodes:
+        try:
+            report = asyncio.run(report_of(address, settings.media.nodes_tls))
+        except MediaError as refusal:
+            yield Finding(f"media node {address}", False, refusal.message)
+            continue
+        taking = "takes no new rooms" if report.draining else "takes rooms"
+        yield Finding(f"media node {address}", True, f"answers, {taking}; {report.rooms} rooms, {report.seats} seats")
 
 
 def _ffmpeg() -> Finding:

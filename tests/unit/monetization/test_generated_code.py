@@ -7,23 +7,31 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from grpc_tools import protoc
 
+from curtaincall.media.v1 import media_node_pb2
 from curtaincall.monetization.v1 import monetization_pb2
 
 ROOT = Path(__file__).parents[3]
-PROTO = "curtaincall/monetization/v1/monetization.proto"
+PROTOS = ("curtaincall/monetization/v1/monetization.proto", "curtaincall/media/v1/media_node.proto")
 
 
-@pytest.mark.parametrize("name", ["monetization_pb2.py", "monetization_pb2.pyi", "monetization_pb2_grpc.py"])
-def test_the_committed_code_is_up_to_date(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("proto", PROTOS)
+@pytest.mark.parametrize("ending", ["_pb2.py", "_pb2.pyi", "_pb2_grpc.py"])
+def test_the_committed_code_is_up_to_date(tmp_path: Path, proto: str, ending: str) -> None:
     out = [f"--{kind}_out={tmp_path}" for kind in ("python", "pyi", "grpc_python")]
     includes = [f"--proto_path={ROOT / 'proto'}", f"--proto_path={files('grpc_tools') / '_proto'}"]
-    assert protoc.main(["protoc", *includes, *out, PROTO]) == 0
-    generated = (tmp_path / PROTO).with_name(name)
-    assert (ROOT / "src" / PROTO).with_name(name).read_text() == generated.read_text()
+    assert protoc.main(["protoc", *includes, *out, proto]) == 0
+    name = Path(proto).stem + ending
+    generated = (tmp_path / proto).with_name(name)
+    assert (ROOT / "src" / proto).with_name(name).read_text() == generated.read_text()
+
+
+def test_every_proto_is_checked() -> None:
+    assert {str(path.relative_to(ROOT / "proto")) for path in (ROOT / "proto").rglob("*.proto")} == set(PROTOS)
 
 
 def test_every_enum_begins_with_unspecified() -> None:
-    for enum in monetization_pb2.DESCRIPTOR.enum_types_by_name.values():
+    described = (monetization_pb2.DESCRIPTOR, media_node_pb2.DESCRIPTOR)
+    for enum in (enum for file in described for enum in file.enum_types_by_name.values()):
         assert enum.values_by_number[0].name.endswith("_UNSPECIFIED")
 
 
