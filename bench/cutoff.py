@@ -1,11 +1,12 @@
 """How fast the picture stops: `make bench-cutoff`.
 
-Three questions, each asked of at least 100 calls between headless peers that do not cooperate (they go on sending and
+Four questions, each asked of at least 100 calls between headless peers that do not cooperate (they go on sending and
 listening after the end). Times of arrival are the kernel's, taken as a packet enters the receiver's socket:
 
 - paid time ends -> last packet at the receiver (the deadline is the SFU's, on the same monotonic clock);
 - terminate request sent -> last packet at the receiver (from just before the HTTP request's bytes leave);
-- the server's event loop blocked -> last packet at the receiver: nobody renews a lease any more.
+- the server's event loop blocked -> last packet at the receiver: nobody renews a lease any more;
+- the whole server killed (`kill -9`) while a media node forwards -> last packet at the receiver.
 """
 
 import asyncio
@@ -23,7 +24,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.report import Report
+from curtaincall.media.channel import open_channel
+from curtaincall.media.v1 import media_node_pb2 as pb
+from curtaincall.media.v1.media_node_pb2_grpc import MediaNodeServiceStub
+from curtaincall.settings import ClientTls
 from support.media_files import MediaFiles, media_files
+from support.media_nodes import NodeProcess
 from support.people import Json, Person
 from support.server import Server
 from support.swarm import SwarmPeer
@@ -78,6 +84,7 @@ class Cuts:
     deadline_ms: list[float] = field(default_factory=list)
     terminate_ms: list[float] = field(default_factory=list)
     blocked_ms: list[float] = field(default_factory=list)
+    killed_ms: list[float] = field(default_factory=list)
     packets_after_deadline: int = 0
 
 
@@ -182,6 +189,42 @@ async def measure_blocked(server: Server, clip: MediaFiles, cuts: Cuts) -> None:
         print(f"  Python blocked: {len(cuts.blocked_ms)} cuts", flush=True)
 
 
+async def measure_killed(folder: Path, clip: MediaFiles, cuts: Cuts) -> None:
+    """Calls with money left on a media node, whose control plane is gone without a word.
+
+    The node counts packets later than a deadline itself, and says so to the next control plane.
+    """
+    async with NodeProcess(folder / "node") as node:
+        environment = {"CURTAINCALL_MEDIA__NODES": json.dumps([node.address])}
+        read = 0
+        while len(cuts.killed_ms) < CUTS:
+            data = folder / f"server-{len(cuts.killed_ms)}"
+            async with Server(data, environment=environment) as server, AsyncExitStack() as stack:
+                calls = await open_calls(stack, server, clip, CALLS_AT_ONCE, balance_minor=10_000)
+                killed_us = now_us()
+                await server.kill()
+                await asyncio.sleep(LEASE_MS / 1000 + AFTER_THE_CUT_S)
+                cuts.killed_ms += [(await call.last_packet_us() - killed_us) / 1000 for call in calls]
+                late, read = await lapses(node.address, read, len(calls))
+                cuts.packets_after_deadline += late
+            print(f"  control plane killed: {len(cuts.killed_ms)} cuts", flush=True)
+
+
+async def lapses(address: str, after: int, leases: int) -> tuple[int, int]:
+    """Packets later than the deadlines of this many leases that lapsed, in a node's own events, and the last number."""
+    late = lapsed = 0
+    async with asyncio.timeout(10), open_channel(address, ClientTls()) as channel:
+        async for batch in MediaNodeServiceStub(channel).WatchEvents(pb.WatchEventsRequest(after=after)):
+            for event in batch.events:
+                after = event.number
+                if event.lease_ended.cause == pb.LEASE_END_LAPSED:
+                    lapsed += 1
+                    late += event.lease_ended.packets_after_deadline
+            if lapsed >= leases:
+                break
+    return late, after
+
+
 async def main() -> int:
     clip = media_files(width=426, height=240)
     cuts = Cuts()
@@ -190,10 +233,13 @@ async def main() -> int:
             launcher = ("-c", BLOCKABLE) if measure is measure_blocked else ("-m", "curtaincall")
             async with Server(Path(folder), launcher=launcher) as server:
                 await measure(server, clip, cuts)
+    with tempfile.TemporaryDirectory(prefix="curtaincall-bench-") as folder:
+        await measure_killed(Path(folder), clip, cuts)
     report = Report("cutoff")
     report.distribution("deadline_cut_ms", "ms", cuts.deadline_ms, "p99 <= 3 ms")
     report.distribution("terminate_cut_ms", "ms", cuts.terminate_ms, "p99 <= 3 ms")
     report.distribution("control_blocked_cut_ms", "ms", cuts.blocked_ms, f"p99 <= {LEASE_MS + 3} ms")
+    report.distribution("control_killed_cut_ms", "ms", cuts.killed_ms, f"p99 <= {LEASE_MS + 3} ms")
     report.value("packets_after_deadline", "packets", cuts.packets_after_deadline, "0")
     report.finish()
     return 0
