@@ -179,6 +179,8 @@ impl Engine {
                 ("media_forwarded", counters.media_forwarded),
                 ("media_denied", counters.media_denied),
                 ("peers_discarded", counters.peers_discarded),
+                ("receive_calls", status.calls.receive),
+                ("send_calls", status.calls.send),
             ];
             for (name, value) in figures {
                 *sums.entry(name).or_insert(0) += value;

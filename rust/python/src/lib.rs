@@ -4,7 +4,12 @@ mod engine;
 mod error;
 mod events;
 
+use mimalloc::MiMalloc;
 use pyo3::prelude::*;
+
+/// A packet costs several short-lived allocations in the WebRTC library, on threads that share nothing.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,23 +1,17 @@
 //! A shard's thread: the socket, the clock and the mailbox around the core. Thin: every decision is the core's.
 
-use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::datagrams::{Inbox, Outbox, SEND_BATCH};
 use crate::event_log::EventLog;
 use crate::mailbox::Mailbox;
-use crate::shard::{Counters, Input, MAX_DATAGRAM, Output, Shard};
+use crate::shard::{Counters, Input, Outgoing, Output, Shard};
 use crate::system::wait;
-
-/// Datagrams taken from the socket before commands and timers get their turn.
-const RECEIVE_BATCH: usize = 32;
 
 /// Rooms, seats and offers obeyed before packets get their turn: an offer takes up to a millisecond.
 const ORDINARY_BATCH: usize = 8;
-
-/// Sends between looks at the urgent lane: a full room's fan-out must not hold up a revocation.
-const SENDS_BETWEEN_LOOKS: usize = 32;
 
 /// Longest wait without anything to do.
 const IDLE: Duration = Duration::from_secs(1);
@@ -29,8 +23,23 @@ pub type Published = std::sync::Mutex<Status>;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Status {
     pub counters: Counters,
+    pub calls: Calls,
     pub rooms: usize,
     pub seats: usize,
+}
+
+/// System calls that moved datagrams.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Calls {
+    pub receive: u64,
+    pub send: u64,
+}
+
+/// What is to leave next, and the way it does.
+#[derive(Default)]
+struct Sender {
+    batch: Vec<Outgoing>,
+    outbox: Outbox,
 }
 
 /// Runs one shard until its mailbox is closed.
@@ -40,12 +49,15 @@ pub struct Driver {
     pub mailbox: Arc<Mailbox>,
     pub events: Arc<EventLog>,
     pub status: Arc<Published>,
+    pub calls: Calls,
 }
 
 impl Driver {
     pub fn run(mut self) {
-        let mut buffer = [0_u8; MAX_DATAGRAM + 1];
+        let mut inbox = Inbox::default();
+        let mut sender = Sender::default();
         let mut published_at = Instant::now();
+        let mut readable = true;
         loop {
             if self.mailbox.is_closed() {
                 return;
@@ -53,8 +65,8 @@ impl Driver {
             self.obey_urgent();
             self.obey_ordinary();
             self.shard.handle(Instant::now(), Input::Timeout);
-            self.receive_batch(&mut buffer);
-            let deadline = self.flush();
+            let more = readable && self.receive(&mut inbox);
+            let deadline = self.flush(&mut sender);
             let now = Instant::now();
             if now >= published_at + IDLE {
                 published_at = now;
@@ -63,8 +75,13 @@ impl Driver {
             let timeout = deadline
                 .map_or(IDLE, |at| at.saturating_duration_since(now))
                 .min(IDLE);
-            if !timeout.is_zero() && wait(&self.socket, self.mailbox.wake(), timeout).wake {
-                self.mailbox.wake().lower();
+            readable = true;
+            if !more && !timeout.is_zero() {
+                let ready = wait(&self.socket, self.mailbox.wake(), timeout);
+                readable = ready.socket;
+                if ready.wake {
+                    self.mailbox.wake().lower();
+                }
             }
         }
     }
@@ -95,47 +112,62 @@ impl Driver {
         }
     }
 
-    fn receive_batch(&mut self, buffer: &mut [u8]) {
+    /// Take in what has come, at most a batch of it. Returns whether there may be more.
+    fn receive(&mut self, inbox: &mut Inbox) -> bool {
+        let more = inbox.fill(&self.socket);
+        self.calls.receive += 1;
         let now = Instant::now();
-        for _ in 0..RECEIVE_BATCH {
-            match self.socket.recv_from(buffer) {
-                Ok((size, from)) => {
-                    let bytes = buffer.get(..size).unwrap_or_default();
-                    self.shard.handle(now, Input::Packet { from, bytes });
+        for (from, bytes) in inbox.iter() {
+            self.shard.handle(now, Input::Packet { from, bytes });
+        }
+        more
+    }
+
+    /// Send and report until there is nothing more to do. Returns when there will be.
+    fn flush(&mut self, sender: &mut Sender) -> Option<Instant> {
+        loop {
+            let deadline = loop {
+                match self.shard.poll_output() {
+                    Output::Timeout(deadline) => break Some(deadline),
+                    Output::Event(event) => self.events.push(event),
+                    Output::Transmit(outgoing) => {
+                        sender.batch.push(outgoing);
+                        if sender.batch.len() == SEND_BATCH {
+                            break None;
+                        }
+                    }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // An ICMP error of an earlier send; the next call goes on.
-                Err(_) => {}
+            };
+            self.send(sender);
+            if let Some(deadline) = deadline {
+                return deadline;
             }
         }
     }
 
-    /// Send and report until there is nothing more to do. Returns when there will be.
-    fn flush(&mut self) -> Option<Instant> {
-        let mut sends = 0;
-        // The clock after one send is the clock before the next.
-        let mut now = Instant::now();
-        loop {
-            match self.shard.poll_output() {
-                Output::Timeout(deadline) => return deadline,
-                Output::Event(event) => self.events.push(event),
-                Output::Transmit(outgoing) => {
-                    if sends % SENDS_BETWEEN_LOOKS == 0 {
-                        if self.mailbox.is_urgent() {
-                            self.obey_urgent();
-                        }
-                        now = Instant::now();
-                    }
-                    sends += 1;
-                    if !self.shard.may_send(&outgoing, now) {
-                        self.shard.withheld(&outgoing);
-                        continue;
-                    }
-                    let sent = self.socket.send_to(&outgoing.bytes, outgoing.to);
-                    now = Instant::now();
-                    if sent.is_ok() {
-                        self.shard.sent(&outgoing, now);
-                    }
+    /// Send a batch. Its leases are asked right before each call, after whatever stops media has been obeyed.
+    fn send(&mut self, sender: &mut Sender) {
+        while !sender.batch.is_empty() {
+            if self.mailbox.is_urgent() {
+                self.obey_urgent();
+            }
+            let now = Instant::now();
+            sender.batch.retain(|outgoing| {
+                let may_leave = self.shard.may_send(outgoing, now);
+                if !may_leave {
+                    self.shard.withheld(outgoing);
+                }
+                may_leave
+            });
+            if sender.batch.is_empty() {
+                return;
+            }
+            let sent = sender.outbox.send(&self.socket, &sender.batch);
+            self.calls.send += 1;
+            let at = Instant::now();
+            for (index, outgoing) in sender.batch.drain(..sent.done).enumerate() {
+                if index < sent.left {
+                    self.shard.sent(&outgoing, at);
                 }
             }
         }
@@ -145,6 +177,7 @@ impl Driver {
         if let Ok(mut status) = self.status.lock() {
             *status = Status {
                 counters: self.shard.counters(),
+                calls: self.calls,
                 rooms: self.shard.room_count(),
                 seats: self.shard.seat_count(),
             };

@@ -91,6 +91,7 @@ pub fn start_shard(
         mailbox: Arc::clone(&mailbox),
         events: Arc::clone(events),
         status: Arc::clone(&status),
+        calls: Default::default(),
     };
     let closes = Arc::clone(&mailbox);
     let thread = std::thread::Builder::new()

@@ -6,6 +6,7 @@
 pub mod capture;
 pub mod command;
 pub mod consent;
+pub mod datagrams;
 pub mod driver;
 pub mod engine;
 pub mod error;

@@ -28,7 +28,10 @@ struct Lanes {
 /// A shard's mailbox.
 pub struct Mailbox {
     lanes: Mutex<Lanes>,
+    // Copies of what the lanes say, so that a shard with nothing to obey takes no lock.
     urgent_waits: AtomicBool,
+    ordinary_waits: AtomicBool,
+    closed: AtomicBool,
     wake: Wake,
 }
 
@@ -37,6 +40,8 @@ impl Mailbox {
         Ok(Self {
             lanes: Mutex::default(),
             urgent_waits: AtomicBool::new(false),
+            ordinary_waits: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             wake: Wake::new()?,
         })
     }
@@ -59,6 +64,7 @@ impl Mailbox {
                 return Err(SfuError::Overloaded("too many commands wait"));
             }
             lanes.ordinary.push_back(command);
+            self.ordinary_waits.store(true, Ordering::Release);
         }
         drop(lanes);
         self.wake.raise();
@@ -71,6 +77,9 @@ impl Mailbox {
     }
 
     pub fn take_urgent(&self) -> Option<Command> {
+        if !self.is_urgent() {
+            return None;
+        }
         let mut lanes = self.lock();
         let command = lanes.urgent.pop_front();
         if lanes.urgent.is_empty() {
@@ -80,7 +89,15 @@ impl Mailbox {
     }
 
     pub fn take_ordinary(&self) -> Option<Command> {
-        self.lock().ordinary.pop_front()
+        if !self.ordinary_waits.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut lanes = self.lock();
+        let command = lanes.ordinary.pop_front();
+        if lanes.ordinary.is_empty() {
+            self.ordinary_waits.store(false, Ordering::Release);
+        }
+        command
     }
 
     /// Take no more; what waits is dropped.
@@ -89,12 +106,13 @@ impl Mailbox {
         lanes.closed = true;
         lanes.urgent.clear();
         lanes.ordinary.clear();
+        self.closed.store(true, Ordering::Release);
         drop(lanes);
         self.wake.raise();
     }
 
     pub fn is_closed(&self) -> bool {
-        self.lock().closed
+        self.closed.load(Ordering::Acquire)
     }
 
     pub fn wake(&self) -> &Wake {

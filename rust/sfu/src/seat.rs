@@ -16,7 +16,7 @@ use crate::peer::Peer;
 use crate::rewrite::{Rewriter, StreamTag};
 use crate::route::{Bucket, Known};
 use crate::sdp::Line;
-use crate::timers::Armed;
+use crate::timers::{Armed, Turns};
 use crate::units::{RoomId, UserId};
 
 new_key_type! {
@@ -138,7 +138,7 @@ impl Seat {
     }
 
     /// When the seat has something to do.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self, turns: Turns, now: Instant) -> Option<Instant> {
         let link = self.link.as_ref()?;
         let silence = match link.lost_at {
             Some(lost_at) => lost_at + GRACE,
@@ -149,7 +149,9 @@ impl Seat {
             .iter()
             .flat_map(|track| &track.layers)
             .filter_map(|layer| layer.keyframes.deadline());
-        requests.chain([silence, link.peer.deadline()]).min()
+        requests
+            .chain([silence, turns.round(link.peer.deadline(), now)])
+            .min()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The few system calls that the standard library does not have: the crate's only unsafe code.
+//! The few system calls that the standard library does not have. With [`crate::datagrams`] the crate's only unsafe code.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};

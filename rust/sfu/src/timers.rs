@@ -3,13 +3,40 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Deadlines that are not urgent come up together once in so long.
+pub const TURN: Duration = Duration::from_millis(5);
 
 /// A heap of deadlines. The owner of a key remembers the earliest entry it has (see [`Armed`]), so there are few more
 /// entries than keys.
 #[derive(Debug)]
 pub struct Timers<K> {
     heap: BinaryHeap<Reverse<(Instant, K)>>,
+}
+
+/// The moments at which deadlines of many sessions come up together: reports and acknowledgements are due every 33 or
+/// 50 ms, and a thread that wakes for each of them alone spends more on waking than on them.
+#[derive(Clone, Copy, Debug)]
+pub struct Turns {
+    epoch: Instant,
+}
+
+impl Turns {
+    pub fn new(epoch: Instant) -> Self {
+        Self { epoch }
+    }
+
+    /// The next turn after a deadline, unless the deadline is nearer than a turn is long: then somebody paces packets.
+    pub fn round(self, deadline: Instant, now: Instant) -> Instant {
+        if deadline <= now + TURN {
+            return deadline;
+        }
+        let since = deadline.saturating_duration_since(self.epoch).as_micros();
+        let turn = TURN.as_micros();
+        let rest = (turn - since % turn) % turn;
+        deadline + Duration::from_micros(rest as u64)
+    }
 }
 
 /// The earliest entry of one key.

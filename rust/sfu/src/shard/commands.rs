@@ -242,7 +242,7 @@ impl Shard {
         let Some(seat) = self.seats.get_mut(key) else {
             return;
         };
-        if let Some(deadline) = seat.deadline() {
+        if let Some(deadline) = seat.deadline(self.turns, self.now) {
             // A session that wants to be driven at once was just driven: give others their turn in between.
             let deadline = deadline.max(self.now + super::sessions::MIN_STEP);
             self.timers

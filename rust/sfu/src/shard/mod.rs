@@ -17,6 +17,7 @@ use slotmap::SlotMap;
 use str0m::net::DatagramSend;
 
 use crate::command::Command;
+use crate::datagrams::Datagram;
 use crate::event::{Event, What};
 use crate::lease::{Lease, News};
 use crate::peer::Drained;
@@ -24,7 +25,7 @@ use crate::rewrite::StreamTag;
 use crate::room::Room;
 use crate::route::Routes;
 use crate::seat::{LeaseKey, Seat, SeatKey};
-use crate::timers::{Armed, Timers};
+use crate::timers::{Armed, Timers, Turns};
 use crate::units::{LeaseId, RoomId, UserId};
 
 /// A datagram longer than this is none of ours: 1,400 bytes of payload and what RTP, its extensions and SRTP add.
@@ -57,6 +58,16 @@ pub struct Outgoing {
     pub bytes: DatagramSend,
     pub gate: Gate,
     seat: SeatKey,
+}
+
+impl Datagram for Outgoing {
+    fn to(&self) -> SocketAddr {
+        self.to
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// What a datagram needs in order to leave.
@@ -107,6 +118,7 @@ pub struct Shard {
     leases: SlotMap<LeaseKey, Held>,
     routes: Routes<SeatKey>,
     timers: Timers<TimerKey>,
+    turns: Turns,
     touched: Vec<SeatKey>,
     outbox: VecDeque<Outgoing>,
     events: VecDeque<Event>,
@@ -127,6 +139,7 @@ impl Shard {
             leases: SlotMap::with_key(),
             routes: Routes::new(now),
             timers: Timers::default(),
+            turns: Turns::new(now),
             touched: Vec::new(),
             outbox: VecDeque::new(),
             events: VecDeque::new(),
@@ -197,7 +210,7 @@ impl Shard {
                         .get_mut(key)
                         .is_some_and(|seat| seat.armed.fired(at))
                     {
-                        self.elapse_seat(key);
+                        self.turn_to_seat(key);
                     }
                 }
             }

@@ -212,7 +212,21 @@ impl Shard {
         }
     }
 
-    pub(super) fn elapse_seat(&mut self, key: SeatKey) {
+    /// A timer of a seat came up. Mostly a packet has moved the deadline meanwhile, and with it what was due.
+    pub(super) fn turn_to_seat(&mut self, key: SeatKey) {
+        let is_due = self
+            .seats
+            .get(key)
+            .and_then(|seat| seat.deadline(self.turns, self.now))
+            .is_some_and(|deadline| deadline <= self.now);
+        if is_due {
+            self.elapse_seat(key);
+        } else {
+            self.arm_seat(key);
+        }
+    }
+
+    fn elapse_seat(&mut self, key: SeatKey) {
         let now = self.now;
         let Some(link) = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()) else {
             return;
