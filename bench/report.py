@@ -5,7 +5,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,12 @@ class Report:
             "p99": round(percentile(values, 0.99), 3),
             "max": round(max(values), 3),
         }
+
+    def percentiles(self, name: str, unit: str, measured: Mapping[str, int], scale: float, goal: str = "") -> None:
+        """Add a figure of many measurements of which somebody else kept count; its values are divided by `scale`."""
+        self.goals[name] = goal
+        parts = {part: round(measured[part] / scale, 3) for part in ("p50", "p99", "max")}
+        self.figures[name] = {"unit": unit, "n": measured["n"], **parts}
 
     def value(self, name: str, unit: str, value: float, goal: str = "") -> None:
         """Add a figure of one value."""

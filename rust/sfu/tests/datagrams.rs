@@ -166,7 +166,9 @@ fn a_full_inbox_says_that_there_may_be_more() {
     }
     assert!(inbox.fill(&to));
     let received: Vec<_> = inbox.iter().map(|(from, bytes)| (from, bytes[0])).collect();
-    let expected: Vec<_> = (0..RECEIVE_BATCH).map(|place| (sender, place as u8)).collect();
+    let expected: Vec<_> = (0..RECEIVE_BATCH)
+        .map(|place| (sender, place as u8))
+        .collect();
     assert_eq!(received, expected);
     assert!(!inbox.fill(&to));
     assert_eq!(inbox.len(), 3);

@@ -32,7 +32,12 @@ curtaincall-swarm load --url ws://HOST:PORT --bearer SERVICE_TOKEN --rooms N --p
   N conference rooms of M peers each in one process; prints one summary.
   --publish-video, --publish-audio, --simulcast, --fps, --codec as above; files are looped
   --publishers P         how many peers of a room publish (all)
-  --duration-s SECONDS   how long the peers stay after the last has been started (30)
+  --warm-up-s SECONDS    after the last peer has been started, before anything is measured (0)
+  --duration-s SECONDS   how long the peers stay after that (30)
+  --decrypt-one-in N     peers that only receive decrypt one packet in N, count the others by their headers, and
+                         look at what came 50 times a second: a light load on this side (1: real peers)
+  --joins N              afterwards, N more peers join the first room one after the other
+  --server PID           the server's process, to measure what it uses meanwhile
 ";
 
 /// What to do.
@@ -64,6 +69,10 @@ pub struct Options {
     pub rooms: Option<usize>,
     pub peers: Option<usize>,
     pub publishers: Option<usize>,
+    pub warm_up: Option<Duration>,
+    pub decrypt_one_in: Option<u32>,
+    pub joins: Option<usize>,
+    pub server: Option<u32>,
 }
 
 /// Most simulcast layers.
@@ -124,19 +133,22 @@ fn set(options: &mut Options, name: &str, value: std::ffi::OsString) -> Result<(
             });
         }
         "slots" => options.slots = Some(value.parse::<usize>()?.min(MAX_SLOTS)),
-        "duration-s" => {
-            let seconds: f64 = value.parse()?;
-            options.duration =
-                Some(Duration::try_from_secs_f64(seconds).map_err(|_| {
-                    SwarmError::Usage(format!("--duration-s {seconds}: no duration"))
-                })?);
-        }
+        "duration-s" => options.duration = Some(duration(name, value.parse()?)?),
+        "warm-up-s" => options.warm_up = Some(duration(name, value.parse()?)?),
+        "decrypt-one-in" => options.decrypt_one_in = Some(value.parse()?),
+        "joins" => options.joins = Some(value.parse()?),
+        "server" => options.server = Some(value.parse()?),
         "rooms" => options.rooms = Some(value.parse()?),
         "peers" => options.peers = Some(value.parse()?),
         "publishers" => options.publishers = Some(value.parse()?),
         _ => return Err(SwarmError::Usage(format!("there is no option --{name}"))),
     }
     Ok(())
+}
+
+fn duration(name: &str, seconds: f64) -> Result<Duration, SwarmError> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| SwarmError::Usage(format!("--{name} {seconds}: no duration")))
 }
 
 /// The value of an option that a task cannot do without.

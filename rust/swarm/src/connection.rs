@@ -20,7 +20,7 @@ use crate::clock::{Epoch, RealtimeOffset};
 use crate::error::SwarmError;
 use crate::media::{Coding, Frame};
 use crate::report::{Packet, Role};
-use crate::sdp::as_browsers_offer;
+use crate::sdp::{as_browsers_offer, without_feedback};
 use crate::socket::{Carried, MediaSocket, carried};
 
 /// Constrained baseline, level 3.1: what every browser offers.
@@ -41,6 +41,8 @@ pub struct Wishes {
     pub slots: usize,
     /// Codings of video that are offered, the best first.
     pub video: Vec<Coding>,
+    /// Of media packets only one in so many is decrypted.
+    pub decrypt_one_in: u32,
 }
 
 /// What a connection tells its peer.
@@ -52,6 +54,12 @@ pub enum News {
     /// The other side is gone for good.
     Closed,
     Packet(Packet, Role),
+    /// A packet of an own track left: audio, or the last of a picture.
+    Left {
+        at_us: u64,
+        kind: MediaKind,
+        timestamp: u32,
+    },
     /// A frame put together from packets; `at_us` is when the last of them came.
     Frame {
         at_us: u64,
@@ -79,6 +87,9 @@ pub struct Connection {
     own: Vec<(Mid, Coding)>,
     pending: Option<SdpPendingOffer>,
     roles: HashMap<u32, (Mid, MediaKind, bool)>,
+    sending: HashMap<u32, Option<MediaKind>>,
+    decrypt_one_in: u32,
+    undecrypted: u32,
     wake: Instant,
     pub sent: Sent,
 }
@@ -133,10 +144,17 @@ impl Connection {
             own,
             pending: Some(pending),
             roles: HashMap::new(),
+            sending: HashMap::new(),
+            decrypt_one_in: wishes.decrypt_one_in,
+            undecrypted: 0,
             wake: now,
             sent: Sent::default(),
         };
-        Ok((connection, as_browsers_offer(&offer.to_sdp_string())))
+        let offer = as_browsers_offer(&offer.to_sdp_string());
+        if wishes.decrypt_one_in > 1 {
+            return Ok((connection, without_feedback(&offer)));
+        }
+        Ok((connection, offer))
     }
 
     /// Offers again with new ICE credentials.
@@ -189,7 +207,17 @@ impl Connection {
                 return Ok(false);
             };
             let at_us = arrival.at_us;
-            let header = (carried(arrival.bytes) == Carried::Srtp).then(|| header(&arrival));
+            let header =
+                (carried(arrival.bytes) == Carried::Srtp).then(|| header(at_us, arrival.bytes));
+            if let Some(packet) = header
+                && let Some(&(mid, kind, false)) = self.roles.get(&packet.ssrc)
+                && self.undecrypted + 1 < self.decrypt_one_in
+            {
+                self.undecrypted += 1;
+                news.push(News::Packet(packet, Role::Media { mid, kind }));
+                continue;
+            }
+            self.undecrypted = 0;
             if let Ok(contents) = arrival.bytes.try_into() {
                 let input = Receive {
                     proto: Protocol::Udp,
@@ -269,10 +297,12 @@ impl Connection {
                     return Ok(());
                 }
                 Output::Transmit(transmit) => {
+                    let leaves_us = crate::clock::monotonic_us();
                     let left = self.socket.send(transmit.destination, &transmit.contents);
                     if left && carried(&transmit.contents) == Carried::Srtp {
                         self.sent.packets += 1;
                         self.sent.last_us = Some(crate::clock::monotonic_us());
+                        news.extend(self.has_left(header(leaves_us, &transmit.contents)));
                     }
                 }
                 Output::Event(event) => news.extend(self.told_by(event, at_us)),
@@ -301,6 +331,23 @@ impl Connection {
                 own: self.own.iter().position(|&(mid, _)| mid == request.mid)?,
             },
             _ => return None,
+        })
+    }
+
+    /// What is told of a packet that left.
+    fn has_left(&mut self, packet: Packet) -> Option<News> {
+        let rtc = &mut self.rtc;
+        let kind = *self.sending.entry(packet.ssrc).or_insert_with(|| {
+            let mut api = rtc.direct_api();
+            let stream = api.stream_tx(&packet.ssrc.into())?;
+            let mid = stream.mid();
+            rtc.media(mid).map(|media| media.kind())
+        });
+        let kind = kind.filter(|kind| kind.is_audio() || packet.marker)?;
+        Some(News::Left {
+            at_us: packet.at_us,
+            kind,
+            timestamp: packet.timestamp,
         })
     }
 
@@ -355,12 +402,14 @@ fn codec(coding: Coding) -> Codec {
     }
 }
 
-fn header(arrival: &crate::socket::Arrival<'_>) -> Packet {
-    let bytes = arrival.bytes; // `carried` has seen that the fixed header is there
+/// `carried` has seen that the fixed header is there.
+fn header(at_us: u64, bytes: &[u8]) -> Packet {
     Packet {
-        at_us: arrival.at_us,
+        at_us,
         ssrc: u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]),
         number: u16::from_be_bytes([bytes[2], bytes[3]]),
+        timestamp: u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
+        marker: bytes[1] & 0x80 != 0,
         bytes: bytes.len(),
     }
 }
@@ -378,6 +427,7 @@ mod tests {
             own,
             slots,
             video: vec![Coding::H264, Coding::Vp8],
+            decrypt_one_in: 1,
         };
         Connection::offer(&wishes, Epoch::now()).unwrap().1
     }

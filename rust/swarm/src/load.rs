@@ -12,6 +12,7 @@ use crate::clock::monotonic_us;
 use crate::error::SwarmError;
 use crate::events::Events;
 use crate::files::Files;
+use crate::gauge::{Gauge, Usage};
 use crate::media::Coding;
 use crate::peer::{Conductor, Join, Outcome, Peer};
 use crate::publisher::Publisher;
@@ -20,6 +21,9 @@ use crate::signaling::Endpoint;
 const REST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most rooms, and most peers of all of them: every peer has a thread and a socket.
 const MAX_PEERS: usize = 2_000;
+
+/// How long a peer stays that joins to see how soon it gets a picture.
+const LATE_STAY: Duration = Duration::from_millis(700);
 
 /// How much load.
 #[derive(Debug)]
@@ -32,8 +36,16 @@ pub struct Load {
     /// How many peers of each room publish.
     pub publishers: usize,
     pub video: Vec<Coding>,
-    /// How long the peers stay after the last of them was started.
+    /// After the last peer was started, before anything is measured.
+    pub warm_up: Duration,
+    /// How long the peers stay after that.
     pub duration: Duration,
+    /// Of media packets, peers that only receive decrypt one in so many.
+    pub decrypt_one_in: u32,
+    /// Further peers that join the first room one after the other.
+    pub joins: usize,
+    /// The server's process.
+    pub server: Option<u32>,
 }
 
 type Worker = JoinHandle<Result<Outcome, SwarmError>>;
@@ -48,10 +60,17 @@ pub fn run(load: &Load, files: &Files) -> Result<bool, SwarmError> {
     }
     let rest = Rest::new(&load.endpoint)?;
     let stop = Arc::new(AtomicBool::new(false));
+    let gauge = Arc::new(Gauge::default());
     let mut workers = Vec::new();
-    let started = start_all(load, files, &rest, &stop, &mut workers);
-    if started.is_ok() {
-        thread::sleep(load.duration);
+    let events = Events::printed("load");
+    let before = usage(load);
+    let started = start_all(load, files, &rest, &stop, &gauge, &mut workers);
+    let mut window = Value::Null;
+    let mut first_video_us = Vec::new();
+    if let Ok(rooms) = &started {
+        thread::sleep(load.warm_up);
+        window = measure(load, before, &gauge, &events);
+        first_video_us = join_singly(load, &rest, rooms)?;
     }
     stop.store(true, Ordering::Relaxed);
     let outcomes: Vec<Option<Outcome>> = workers
@@ -61,10 +80,79 @@ pub fn run(load: &Load, files: &Files) -> Result<bool, SwarmError> {
     for room in started? {
         rest.end_room(&room)?;
     }
-    let summary = summary(&outcomes);
+    let mut summary = summary(&outcomes);
     let all = summary["connected"] == summary["peers"];
-    Events::printed("load").tell("summary", summary);
+    summary["window"] = window;
+    summary["join_first_video_us"] = first_video_us.into();
+    events.tell("summary", summary);
     Ok(all)
+}
+
+fn usage(load: &Load) -> Usage {
+    load.server.and_then(Usage::of).unwrap_or_default()
+}
+
+/// Let the load go on for its duration, and say what came and what the server used for it.
+fn measure(load: &Load, before: Usage, gauge: &Gauge, events: &Events) -> Value {
+    let (began_us, began) = (monotonic_us(), usage(load));
+    gauge.set_open(true);
+    events.tell("window_began", json!({}));
+    thread::sleep(load.duration);
+    gauge.set_open(false);
+    let (us, ended) = (monotonic_us() - began_us, usage(load));
+    events.tell("window_ended", json!({}));
+    json!({
+        "us": us,
+        "packets": gauge.packets(),
+        "latency_us": gauge.latencies(),
+        "server_cpu_us": ended.cpu_us.saturating_sub(began.cpu_us),
+        "server_grew_bytes": ended.resident_bytes.saturating_sub(before.resident_bytes),
+    })
+}
+
+/// Further peers join the first room, each alone and for a short while. Returns when each saw its first picture.
+fn join_singly(load: &Load, rest: &Rest, rooms: &[String]) -> Result<Vec<u64>, SwarmError> {
+    let Some(room) = rooms.first() else {
+        return Ok(Vec::new());
+    };
+    let mut first_video_us = Vec::new();
+    for number in 0..load.joins {
+        let user = format!("{room}-late-{number}");
+        let join = Join {
+            slots: load.publishers,
+            duration: Some(LATE_STAY),
+            ..load.join(rest, room, user)?
+        };
+        let outcome = start(join, Publisher::default(), Arc::default()).join();
+        first_video_us.extend(
+            outcome
+                .ok()
+                .and_then(Result::ok)
+                .and_then(|outcome| outcome.first_video_us),
+        );
+    }
+    Ok(first_video_us)
+}
+
+impl Load {
+    /// What every peer does alike.
+    fn join(&self, rest: &Rest, room: &str, user: String) -> Result<Join, SwarmError> {
+        Ok(Join {
+            endpoint: Endpoint {
+                bearer: None,
+                ..self.endpoint.clone()
+            },
+            token: Some(rest.join_token(room, &user)?),
+            room: room.to_owned(),
+            user,
+            slots: 0,
+            video: self.video.clone(),
+            duration: None,
+            stays_after_terminate: false,
+            decrypt_one_in: 1,
+            gauge: None,
+        })
+    }
 }
 
 fn start_all(
@@ -72,11 +160,12 @@ fn start_all(
     files: &Files,
     rest: &Rest,
     stop: &Arc<AtomicBool>,
+    gauge: &Arc<Gauge>,
     workers: &mut Vec<Worker>,
 ) -> Result<Vec<String>, SwarmError> {
     let mut rooms = Vec::new();
     for _ in 0..load.rooms {
-        let room = rest.make_room(load.peers)?;
+        let room = rest.make_room(load.peers + usize::from(load.joins > 0))?;
         for number in 0..load.peers {
             let user = format!("{room}-{number}");
             let publishes = number < load.publishers;
@@ -86,17 +175,10 @@ fn start_all(
                 Publisher::default()
             };
             let join = Join {
-                endpoint: Endpoint {
-                    bearer: None,
-                    ..load.endpoint.clone()
-                },
-                token: Some(rest.join_token(&room, &user)?),
-                room: room.clone(),
                 slots: load.publishers - usize::from(publishes),
-                video: load.video.clone(),
-                user,
-                duration: None,
-                stays_after_terminate: false,
+                decrypt_one_in: if publishes { 1 } else { load.decrypt_one_in },
+                gauge: Some(Arc::clone(gauge)),
+                ..load.join(rest, &room, user)?
             };
             workers.push(start(join, publisher, Arc::clone(stop)));
         }

@@ -8,6 +8,7 @@ mod control;
 mod error;
 mod events;
 mod files;
+mod gauge;
 mod load;
 mod media;
 mod pacing;
@@ -83,6 +84,8 @@ fn join(options: Options) -> Result<bool, SwarmError> {
         video: files.codings(options.codec),
         duration: options.duration,
         stays_after_terminate: options.stays_after_terminate,
+        decrypt_one_in: 1,
+        gauge: None,
     };
     let stdin = std::io::stdin();
     let peer = Peer::connect(
@@ -127,6 +130,10 @@ fn load(options: Options) -> Result<bool, SwarmError> {
         publishers: options.publishers.unwrap_or(peers).min(peers),
         video: files.codings(options.codec),
         duration: options.duration.unwrap_or(LOAD_DURATION),
+        warm_up: options.warm_up.unwrap_or_default(),
+        decrypt_one_in: options.decrypt_one_in.unwrap_or(1).max(1),
+        joins: options.joins.unwrap_or(0),
+        server: options.server,
     };
     load::run(&load, &files)
 }

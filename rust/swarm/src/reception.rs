@@ -60,6 +60,16 @@ impl Reception {
         seen.ask.then_some(data.mid)
     }
 
+    /// Whose slot this is.
+    pub fn owner(&self, mid: Mid) -> Option<&str> {
+        self.report.owner(mid)
+    }
+
+    /// When the first packet of anybody's picture came.
+    pub fn first_video_us(&self) -> Option<u64> {
+        self.report.first_video_us()
+    }
+
     /// All figures so far, as in the `summary` event.
     pub fn figures(&self) -> Value {
         self.report.figures()

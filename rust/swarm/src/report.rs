@@ -33,6 +33,8 @@ pub struct Packet {
     pub at_us: u64,
     pub ssrc: u32,
     pub number: u16,
+    pub timestamp: u32,
+    pub marker: bool,
     pub bytes: usize,
 }
 
@@ -247,6 +249,12 @@ impl Report {
         firsts
     }
 
+    /// When the first packet of anybody's picture came.
+    pub fn first_video_us(&self) -> Option<u64> {
+        let videos = self.parts.iter().filter(|part| part.video);
+        videos.filter_map(|part| part.flow.first_us).min()
+    }
+
     /// All figures, as in the `summary` event.
     pub fn figures(&self) -> Value {
         let gaps: Vec<Value> = self
@@ -348,6 +356,8 @@ mod tests {
             at_us,
             ssrc: 1,
             number,
+            timestamp: 0,
+            marker: false,
             bytes: 100,
         }
     }

@@ -14,6 +14,19 @@ pub fn as_browsers_offer(sdp: &str) -> String {
     out
 }
 
+/// An offer that asks for nothing to be sent again and acknowledges nothing: for a peer that does not look at all
+/// packets, and so cannot tell which are missing.
+pub fn without_feedback(sdp: &str) -> String {
+    let is_feedback = |line: &&str| {
+        let line = line.trim_end();
+        let is_nack = line.starts_with("a=rtcp-fb:") && line.ends_with(" nack");
+        is_nack || line.ends_with(" transport-cc") || line.contains("transport-wide-cc")
+    };
+    sdp.split_inclusive('\n')
+        .filter(|line| !is_feedback(line))
+        .collect()
+}
+
 /// An SDP's session part, then its media descriptions.
 pub fn sections(sdp: &str) -> Vec<&str> {
     let mut starts = vec![0];
@@ -37,6 +50,13 @@ mod tests {
         assert_eq!(sections(SDP).concat(), SDP);
         assert_eq!(sections(SDP).len(), 3);
         assert_eq!(sections(""), [""]);
+    }
+
+    #[test]
+    fn an_offer_without_feedback_still_asks_for_keyframes() {
+        let sdp = "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 transport-cc\r\n\
+            a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n";
+        assert_eq!(without_feedback(sdp), "a=rtcp-fb:96 nack pli\r\n");
     }
 
     #[test]

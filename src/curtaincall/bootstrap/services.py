@@ -14,6 +14,7 @@ from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.ledger.service import Ledger
+from curtaincall.media.embedded import EmbeddedEngine
 from curtaincall.observability.metrics import Metrics
 from curtaincall.payments.cards import CardPayments
 from curtaincall.payments.disputes import Disputes
@@ -47,6 +48,8 @@ def services_of(settings: Settings, overrides: Overrides, database: Database, cl
     metrics = Metrics()
     executor = overrides.executor(database)
     media = overrides.media(settings) if overrides.media else media_engine(settings, clock)
+    if isinstance(media, EmbeddedEngine):
+        metrics.watch_media(media.stats)
     ledger = Ledger(clock, ids)
     gateways = Gateways(gateways_of(settings, executor, clock, ids))
     cards = CardPayments(executor, ledger, gateways, clock, ids, bus, settings.currency)

@@ -1,6 +1,9 @@
 """Figures for `/metrics`, in the Prometheus text format. Each app has a registry of its own."""
 
+from collections.abc import Callable, Iterator, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -41,6 +44,35 @@ class Metrics:
             "curtaincall_lease_renewal_failures_total", "Renewals that failed.", registry=self.registry
         )
 
+    def watch_media(self, read: Callable[[], Mapping[str, int]]) -> None:
+        """Show the SFU's own counters too; `read` is asked at every scrape and must not wait."""
+        self.registry.register(_MediaCounters(read))
+
     def exposition(self) -> bytes:
         """The text that a Prometheus server scrapes."""
         return generate_latest(self.registry)
+
+
+MEDIA_COUNTERS = {
+    "packets_in": "Datagrams that came.",
+    "packets_out": "Datagrams that left.",
+    "packets_refused": "Datagrams from nobody known, malformed, too long or too many.",
+    "media_forwarded": "Media packets written to subscribers.",
+    "media_denied": "Media packets stopped by a lease.",
+    "peers_discarded": "Sessions given up.",
+    "receive_calls": "System calls that took datagrams.",
+    "send_calls": "System calls that gave datagrams to the kernel.",
+}
+"""What the SFU counts, by the names it has there."""
+
+
+class _MediaCounters:
+    """Reads the SFU's counters when somebody looks: nothing is counted twice, and nothing on the packet path."""
+
+    def __init__(self, read: Callable[[], Mapping[str, int]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        figures = self._read()
+        for name, meaning in MEDIA_COUNTERS.items():
+            yield CounterMetricFamily(f"curtaincall_sfu_{name}", meaning, value=figures.get(name, 0))

@@ -111,6 +111,7 @@ impl Peer<'_> {
                     own: self.publisher.offered(),
                     slots: self.join.slots,
                     video: self.join.video.clone(),
+                    decrypt_one_in: self.join.decrypt_one_in,
                 };
                 Connection::offer(&wishes, self.epoch)
             });

@@ -16,13 +16,18 @@ use crate::connection::{Connection, News, Sent};
 use crate::control::{Command, Control, Unknown};
 use crate::error::SwarmError;
 use crate::events::Events;
+use crate::gauge::Gauge;
 use crate::media::Coding;
 use crate::publisher::Publisher;
 use crate::reception::Reception;
+use crate::report::{Packet, Role};
 use crate::signaling::{Endpoint, Signaling};
 
 /// A turn of the loop waits at most this long.
 const LONGEST_WAIT_US: u64 = 100_000;
+
+/// A peer that only counts looks at what came so often; times of arrival are the kernel's all the same.
+const NAP: Duration = Duration::from_millis(20);
 
 /// What a peer is to do.
 #[derive(Clone, Debug)]
@@ -39,6 +44,10 @@ pub struct Join {
     pub duration: Option<Duration>,
     /// Go on sending and receiving after TERMINATE_CALL, as a client that does not cooperate.
     pub stays_after_terminate: bool,
+    /// Of media packets only one in so many is decrypted; above 1 the peer also looks at what came only now and then.
+    pub decrypt_one_in: u32,
+    /// Where the peers of a load measure together.
+    pub gauge: Option<Arc<Gauge>>,
 }
 
 /// How it went.
@@ -48,6 +57,8 @@ pub struct Outcome {
     pub joined: bool,
     /// From the first step of the WebSocket to a connection that carries media, in microseconds; `None` if it never did.
     pub connect_us: Option<u64>,
+    /// From the same step to the first packet of a picture.
+    pub first_video_us: Option<u64>,
     /// The figures of the `summary` event.
     pub summary: Value,
 }
@@ -169,12 +180,19 @@ impl<'a> Peer<'a> {
         Ok(Outcome {
             joined: self.joined,
             connect_us: self.connect_us,
+            first_video_us: self
+                .reception
+                .first_video_us()
+                .map(|at_us| at_us.saturating_sub(self.began_us)),
             summary,
         })
     }
 
     /// Waits until something can be read or is due.
     fn wait(&self, at_once: bool) -> Result<Ready, SwarmError> {
+        if self.join.decrypt_one_in > 1 && self.connect_us.is_some() {
+            std::thread::sleep(NAP);
+        }
         let now_us = monotonic_us();
         let due = [
             Some(now_us + LONGEST_WAIT_US),
@@ -334,7 +352,19 @@ impl<'a> Peer<'a> {
                 }
                 News::Disconnected => self.events.tell("disconnected", json!({})),
                 News::Closed => self.events.tell("media_closed", json!({})),
-                News::Packet(packet, role) => self.reception.packet(packet, role),
+                News::Packet(packet, role) => {
+                    self.gauge(packet, role);
+                    self.reception.packet(packet, role);
+                }
+                News::Left {
+                    at_us,
+                    kind,
+                    timestamp,
+                } => {
+                    if let Some(gauge) = &self.join.gauge {
+                        gauge.left(&self.join.user, kind, timestamp, at_us);
+                    }
+                }
                 News::Frame { at_us, kind, data } => {
                     let wanted = self.reception.frame(at_us, kind, &data);
                     if let (Some(mid), Some(connection)) = (wanted, &mut self.connection) {
@@ -343,6 +373,20 @@ impl<'a> Peer<'a> {
                 }
                 News::KeyframeWanted { own } => self.publisher.keyframe_wanted(own),
             }
+        }
+    }
+
+    fn gauge(&self, packet: Packet, role: Role) {
+        let (Some(gauge), Role::Media { mid, kind }) = (&self.join.gauge, role) else {
+            return;
+        };
+        gauge.came();
+        if let Some(publisher) = self
+            .reception
+            .owner(mid)
+            .filter(|_| kind.is_audio() || packet.marker)
+        {
+            gauge.arrived(publisher, kind, packet.timestamp, packet.at_us);
         }
     }
 
