@@ -1,4 +1,5 @@
 //! Datagrams in batches, over real loopback sockets.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
