@@ -6,7 +6,7 @@ use str0m::format::Codec;
 use str0m::media::MediaKind;
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
 
-use super::{MAX_PAYLOAD, Shard};
+use super::{HOLD_FROM, MAX_PAYLOAD, Shard};
 use crate::capture::Report;
 use crate::keyframes::starts_keyframe;
 use crate::layers;
@@ -162,9 +162,15 @@ impl Shard {
         };
         // Taken out for the while, so that the seats can be borrowed; nothing changes subscriptions meanwhile.
         let subscribers = std::mem::take(&mut track.subscribers);
+        let many = subscribers.len() >= HOLD_FROM;
         for subscriber in &subscribers {
-            if self.deliver(*subscriber, arrived).is_some() {
-                self.counters.media_forwarded += 1;
+            if self.deliver(*subscriber, arrived).is_none() {
+                continue;
+            }
+            self.counters.media_forwarded += 1;
+            if many {
+                self.touch_later(subscriber.seat);
+            } else {
                 self.touch(subscriber.seat);
             }
         }

@@ -11,7 +11,7 @@ mod tracks;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slotmap::SlotMap;
 use str0m::net::DatagramSend;
@@ -36,6 +36,13 @@ pub const MAX_PAYLOAD: usize = 1_400;
 
 /// Timers that come up are handled at most so many at a time, so that packets and commands get their turn.
 const MAX_TIMERS_PER_TURN: usize = 256;
+
+/// A packet that so many receive is written to all of them but held for [`HOLD`], so that those behind it share its way:
+/// one drive of each session, one send call, one message where lengths are equal.
+pub const HOLD_FROM: usize = 16;
+
+/// How long packets are held that many receive. In smaller rooms every packet leaves at once.
+pub const HOLD: Duration = Duration::from_millis(2);
 
 /// What a shard is given.
 pub enum Input<'a> {
@@ -120,6 +127,9 @@ pub struct Shard {
     timers: Timers<TimerKey>,
     turns: Turns,
     touched: Vec<SeatKey>,
+    /// Seats whose packets are held, and until when.
+    held: Vec<SeatKey>,
+    held_until: Option<Instant>,
     outbox: VecDeque<Outgoing>,
     events: VecDeque<Event>,
     next_tag: u64,
@@ -141,6 +151,8 @@ impl Shard {
             timers: Timers::default(),
             turns: Turns::new(now),
             touched: Vec::new(),
+            held: Vec::new(),
+            held_until: None,
             outbox: VecDeque::new(),
             events: VecDeque::new(),
             next_tag: 0,
@@ -170,10 +182,15 @@ impl Shard {
             if let Some(outgoing) = self.outbox.pop_front() {
                 return Output::Transmit(outgoing);
             }
-            let Some(key) = self.touched.pop() else {
-                return Output::Timeout(self.timers.next());
-            };
-            self.flush_seat(key);
+            if let Some(key) = self.touched.pop() {
+                self.flush_seat(key);
+            } else if self.held_until.is_some_and(|until| until <= self.now) {
+                self.held_until = None;
+                self.touched.append(&mut self.held);
+            } else {
+                let deadlines = [self.timers.next(), self.held_until];
+                return Output::Timeout(deadlines.into_iter().flatten().min());
+            }
         }
     }
 

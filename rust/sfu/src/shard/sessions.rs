@@ -7,7 +7,7 @@ use str0m::media::Mid;
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::Ssrc;
 
-use super::{Gate, MAX_DATAGRAM, Outgoing, Shard};
+use super::{Gate, HOLD, MAX_DATAGRAM, Outgoing, Shard};
 use crate::command::Transport;
 use crate::consent::Heard;
 use crate::error::SfuError;
@@ -118,6 +118,17 @@ impl Shard {
         {
             seat.touched = true;
             self.touched.push(key);
+        }
+    }
+
+    /// Mark a seat as written to by somebody whom many receive.
+    pub(super) fn touch_later(&mut self, key: SeatKey) {
+        if let Some(seat) = self.seats.get_mut(key)
+            && !seat.touched
+        {
+            seat.touched = true;
+            self.held.push(key);
+            self.held_until.get_or_insert(self.now + HOLD);
         }
     }
 
