@@ -6,7 +6,8 @@ listening after the end). Times of arrival are the kernel's, taken as a packet e
 - paid time ends -> last packet at the receiver (the deadline is the SFU's, on the same monotonic clock);
 - terminate request sent -> last packet at the receiver (from just before the HTTP request's bytes leave);
 - the server's event loop blocked -> last packet at the receiver: nobody renews a lease any more;
-- the whole server killed (`kill -9`) while a media node forwards -> last packet at the receiver.
+- the whole server killed (`kill -9`) while a media node forwards -> last packet at the receiver; and the
+  second question again, over a node.
 """
 
 import asyncio
@@ -85,6 +86,7 @@ class Cuts:
     terminate_ms: list[float] = field(default_factory=list)
     blocked_ms: list[float] = field(default_factory=list)
     killed_ms: list[float] = field(default_factory=list)
+    node_terminate_ms: list[float] = field(default_factory=list)
     packets_after_deadline: int = 0
 
 
@@ -148,16 +150,19 @@ async def measure_deadlines(server: Server, clip: MediaFiles, cuts: Cuts) -> Non
         print(f"  paid time ended: {len(cuts.deadline_ms)} cuts", flush=True)
 
 
-async def measure_terminations(server: Server, clip: MediaFiles, cuts: Cuts) -> None:
+async def measure_terminations(server: Server, clip: MediaFiles, cuts_ms: list[float]) -> None:
     """Calls with money left, ended by a service's `POST /api/rtc/terminate-stream` at a random moment."""
     where = urlsplit(server.url)
     assert where.hostname is not None
-    service = http.client.HTTPConnection(where.hostname, where.port)
     headers = {**server.people.service, "Content-Type": "application/json"}
     dice = random.Random(CUTS)
-    while len(cuts.terminate_ms) < CUTS:
+    while len(cuts_ms) < CUTS:
         async with AsyncExitStack() as stack:
             calls = await open_calls(stack, server, clip, CALLS_AT_ONCE, balance_minor=10_000)
+            # A line of its own for each round: one that is quiet while calls are opened would be closed.
+            service = http.client.HTTPConnection(where.hostname, where.port)
+            service.connect()
+            stack.callback(service.close)
             for call in calls:
                 await asyncio.sleep(dice.uniform(0.05, 0.25))
                 body = {"roomId": call.room_id, "userId": call.fan.user_id, "reason": "PAYMENT_FAILED"}
@@ -167,9 +172,8 @@ async def measure_terminations(server: Server, clip: MediaFiles, cuts: Cuts) -> 
                 text = answer.read()
                 assert answer.status == 200, text
                 await asyncio.sleep(AFTER_THE_CUT_S)
-                cuts.terminate_ms.append((await call.last_packet_us() - sent_us) / 1000)
-        print(f"  terminated: {len(cuts.terminate_ms)} cuts", flush=True)
-    service.close()
+                cuts_ms.append((await call.last_packet_us() - sent_us) / 1000)
+        print(f"  terminated: {len(cuts_ms)} cuts", flush=True)
 
 
 async def measure_blocked(server: Server, clip: MediaFiles, cuts: Cuts) -> None:
@@ -189,25 +193,28 @@ async def measure_blocked(server: Server, clip: MediaFiles, cuts: Cuts) -> None:
         print(f"  Python blocked: {len(cuts.blocked_ms)} cuts", flush=True)
 
 
-async def measure_killed(folder: Path, clip: MediaFiles, cuts: Cuts) -> None:
+def forwarded_by(node: NodeProcess) -> dict[str, str]:
+    """The environment of a server that forwards nothing itself."""
+    return {"CURTAINCALL_MEDIA__NODES": json.dumps([node.address])}
+
+
+async def measure_killed(folder: Path, node: NodeProcess, clip: MediaFiles, cuts: Cuts) -> None:
     """Calls with money left on a media node, whose control plane is gone without a word.
 
     The node counts packets later than a deadline itself, and says so to the next control plane.
     """
-    async with NodeProcess(folder / "node") as node:
-        environment = {"CURTAINCALL_MEDIA__NODES": json.dumps([node.address])}
-        read = 0
-        while len(cuts.killed_ms) < CUTS:
-            data = folder / f"server-{len(cuts.killed_ms)}"
-            async with Server(data, environment=environment) as server, AsyncExitStack() as stack:
-                calls = await open_calls(stack, server, clip, CALLS_AT_ONCE, balance_minor=10_000)
-                killed_us = now_us()
-                await server.kill()
-                await asyncio.sleep(LEASE_MS / 1000 + AFTER_THE_CUT_S)
-                cuts.killed_ms += [(await call.last_packet_us() - killed_us) / 1000 for call in calls]
-                late, read = await lapses(node.address, read, len(calls))
-                cuts.packets_after_deadline += late
-            print(f"  control plane killed: {len(cuts.killed_ms)} cuts", flush=True)
+    read = 0
+    while len(cuts.killed_ms) < CUTS:
+        data = folder / f"killed-{len(cuts.killed_ms)}"
+        async with Server(data, environment=forwarded_by(node)) as server, AsyncExitStack() as stack:
+            calls = await open_calls(stack, server, clip, CALLS_AT_ONCE, balance_minor=10_000)
+            killed_us = now_us()
+            await server.kill()
+            await asyncio.sleep(LEASE_MS / 1000 + AFTER_THE_CUT_S)
+            cuts.killed_ms += [(await call.last_packet_us() - killed_us) / 1000 for call in calls]
+            late, read = await lapses(node.address, read, len(calls))
+            cuts.packets_after_deadline += late
+        print(f"  control plane killed: {len(cuts.killed_ms)} cuts", flush=True)
 
 
 async def lapses(address: str, after: int, leases: int) -> tuple[int, int]:
@@ -228,17 +235,23 @@ async def lapses(address: str, after: int, leases: int) -> tuple[int, int]:
 async def main() -> int:
     clip = media_files(width=426, height=240)
     cuts = Cuts()
-    for measure in (measure_deadlines, measure_terminations, measure_blocked):
-        with tempfile.TemporaryDirectory(prefix="curtaincall-bench-") as folder:
-            launcher = ("-c", BLOCKABLE) if measure is measure_blocked else ("-m", "curtaincall")
-            async with Server(Path(folder), launcher=launcher) as server:
-                await measure(server, clip, cuts)
     with tempfile.TemporaryDirectory(prefix="curtaincall-bench-") as folder:
-        await measure_killed(Path(folder), clip, cuts)
+        async with Server(Path(folder)) as server:
+            await measure_deadlines(server, clip, cuts)
+            await measure_terminations(server, clip, cuts.terminate_ms)
+    with tempfile.TemporaryDirectory(prefix="curtaincall-bench-") as folder:
+        async with Server(Path(folder), launcher=("-c", BLOCKABLE)) as server:
+            await measure_blocked(server, clip, cuts)
+    with tempfile.TemporaryDirectory(prefix="curtaincall-bench-") as folder:
+        async with NodeProcess(Path(folder) / "node") as node:
+            async with Server(Path(folder) / "server", environment=forwarded_by(node)) as server:
+                await measure_terminations(server, clip, cuts.node_terminate_ms)
+            await measure_killed(Path(folder), node, clip, cuts)
     report = Report("cutoff")
     report.distribution("deadline_cut_ms", "ms", cuts.deadline_ms, "p99 <= 3 ms")
     report.distribution("terminate_cut_ms", "ms", cuts.terminate_ms, "p99 <= 3 ms")
     report.distribution("control_blocked_cut_ms", "ms", cuts.blocked_ms, f"p99 <= {LEASE_MS + 3} ms")
+    report.distribution("node_terminate_cut_ms", "ms", cuts.node_terminate_ms, "p99 <= 3 ms")
     report.distribution("control_killed_cut_ms", "ms", cuts.killed_ms, f"p99 <= {LEASE_MS + 3} ms")
     report.value("packets_after_deadline", "packets", cuts.packets_after_deadline, "0")
     report.finish()
