@@ -109,6 +109,9 @@ async def test_a_call_over_a_node_is_charged_and_cut_like_any_other(tmp_path: Pa
         assert (await call.last_packet_us()) == seen_us, "nothing comes after the end"
         assert (seen_us - sent_us) / 1000 < SLACK_MS
         assert receipt["billableMs"] > 0
+        metrics = (await server.people.http.get("/metrics")).text
+        assert "curtaincall_sfu_media_forwarded_total 0.0" not in metrics
+        assert "curtaincall_sfu_media_forwarded_total" in metrics
         code, printed = await server.command("doctor")
         assert f"media node {node.address}: answers, takes rooms" in printed
         assert await node.stop() == 0

@@ -11,6 +11,7 @@ from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.media.embedded import EmbeddedEngine
+from curtaincall.media.placement import PlacedEngine
 from curtaincall.media.ports import MediaEngine
 from curtaincall.payments.ports import Gateway
 from curtaincall.payments.sandbox import SandboxGateway, SandboxRules, webhook_secret
@@ -85,9 +86,6 @@ def media_engine(settings: Settings, clock: Clock) -> MediaEngine:
     """Media nodes where the settings name some, else this process forwards itself. Called on the event loop."""
     if not settings.media.nodes:
         return embedded_engine(settings)
-    # gRPC's client is loaded by whoever has nodes.
-    from curtaincall.media.placement import PlacedEngine
-
     return PlacedEngine(settings.media.nodes, settings.media.nodes_tls, clock)
 
 

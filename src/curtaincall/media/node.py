@@ -119,6 +119,7 @@ class MediaNode:
             seats=stats["seats"],
             shards=len(self._engine.ports),
             forwarded_packets=stats["media_forwarded"],
+            counters=stats,
         )
 
     def drain(self, draining: bool) -> None:

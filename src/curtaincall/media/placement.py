@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -183,6 +184,13 @@ class PlacedEngine:
     def on_the_line(self) -> int:
         """How many nodes can be reached now."""
         return sum(link.attached for link in self._links)
+
+    def stats(self) -> dict[str, int]:
+        """Counters of the nodes as they were last told, summed; those of a node that was started anew begin at 0."""
+        sums: Counter[str] = Counter()
+        for link in self._links:
+            sums.update(link.status.counters)
+        return dict(sums)
 
     async def all_lines(self) -> None:
         """Wait until every node is on the line."""

@@ -95,18 +95,27 @@ class Refusal(_message.Message):
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class NodeStatus(_message.Message):
-    __slots__ = ("draining", "rooms", "seats", "shards", "forwarded_packets")
+    __slots__ = ("draining", "rooms", "seats", "shards", "forwarded_packets", "counters")
+    class CountersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     ROOMS_FIELD_NUMBER: _ClassVar[int]
     SEATS_FIELD_NUMBER: _ClassVar[int]
     SHARDS_FIELD_NUMBER: _ClassVar[int]
     FORWARDED_PACKETS_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
     draining: bool
     rooms: int
     seats: int
     shards: int
     forwarded_packets: int
-    def __init__(self, draining: _Optional[bool] = ..., rooms: _Optional[int] = ..., seats: _Optional[int] = ..., shards: _Optional[int] = ..., forwarded_packets: _Optional[int] = ...) -> None: ...
+    counters: _containers.ScalarMap[str, int]
+    def __init__(self, draining: _Optional[bool] = ..., rooms: _Optional[int] = ..., seats: _Optional[int] = ..., shards: _Optional[int] = ..., forwarded_packets: _Optional[int] = ..., counters: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class Command(_message.Message):
     __slots__ = ("seq", "open_room", "close_room", "open_lease", "grant", "revoke", "close_lease", "open_seat", "close_seat", "cut_seat", "offer", "subscribe")
