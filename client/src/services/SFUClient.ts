@@ -11,6 +11,7 @@ import type {
   Termination,
 } from './SFUTypes';
 import { MAX_SLOT_PAIRS, SlotConnection, type TrackKind } from './SlotConnection';
+import { VisibilityWishes } from './VisibilityWishes';
 
 export type {
   ConnectionState,
@@ -34,6 +35,10 @@ const DISCONNECTED_PATIENCE_MS = 2_000;
 export class SFUClient extends Emitter<SFUEvents> {
   readonly roomId: string;
   readonly userId: string;
+  /** Tells the server which pictures are looked at, and how large: `wishes.watch(element, userId)`. */
+  readonly wishes = new VisibilityWishes((wish) =>
+    this.#channel?.send({ type: 'SET_SUBSCRIPTION', ...wish }),
+  );
   protected readonly camera: CameraService;
   readonly #options: SFUClientOptions;
   readonly #muted = new Set<TrackKind>();
@@ -149,6 +154,7 @@ export class SFUClient extends Emitter<SFUEvents> {
   /** Closes the connection without a word to the server. */
   protected close(): void {
     this.#endRecovery();
+    this.wishes.end();
     this.#stopFollowingCamera();
     this.#channel?.close();
     this.#channel = null;
@@ -215,6 +221,7 @@ export class SFUClient extends Emitter<SFUEvents> {
       throw error;
     }
     channel.on('lost', (error) => this.#recover(error));
+    this.wishes.begin();
   }
 
   async #negotiate(channel: SignalingChannel, iceServers: RTCIceServer[]): Promise<void> {
@@ -253,6 +260,7 @@ export class SFUClient extends Emitter<SFUEvents> {
         break;
       case 'TRACKS':
         this.#media?.assign(message.slots);
+        this.emit('tracks', message.slots);
         break;
       case 'PARTICIPANT_JOINED': {
         const { userId, role, displayName } = message;

@@ -1,5 +1,5 @@
 /** What an `SFUClient` is given, tells, and may be in. */
-import type { PaidSession, Participant, ServerMessageOf } from '@/signaling/messages';
+import type { PaidSession, Participant, ServerMessageOf, Slot } from '@/signaling/messages';
 import type { SignalingError, SocketFactory } from '@/signaling/SignalingChannel';
 import type { PeerConnectionFactory } from './SlotConnection';
 
@@ -36,6 +36,8 @@ export interface SFUEvents {
   participantJoined: Participant;
   participantLeft: ServerMessageOf<'PARTICIPANT_LEFT'>;
   streamRemoved: { userId: string };
+  /** Who is on which slot, the whole list each time. */
+  tracks: readonly Slot[];
   session: PaidSession;
   lowBalance: ServerMessageOf<'LOW_BALANCE'>;
   chat: ServerMessageOf<'CHAT'>;

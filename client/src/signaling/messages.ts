@@ -39,6 +39,20 @@ const candidate: Decoder<RTCIceCandidateInit> = (value, path) => {
   return { candidate: text(source.candidate, `${path}.candidate`), sdpMid, sdpMLineIndex };
 };
 
+/** Why a track stands still; null while it flows. Servers that do not say why say so with `true`. */
+const pause: Decoder<string | null> = (value) =>
+  typeof value === 'string' ? value : value === true ? 'paused' : null;
+
+const slot = object({
+  mid: text,
+  kind: text,
+  userId: nullable(text),
+  source: nullable(text),
+  /** Lines of the picture that is sent. */
+  height: nullable(integer),
+  paused: pause,
+});
+
 /** The paid session as its seat may see it: the payer is told prices and balance, the creator what was earned. */
 const session = object({
   sessionId: text,
@@ -70,9 +84,7 @@ const signalingDecoders = {
   }),
   ANSWER: object({ sdp: text }),
   ICE_CANDIDATE: object({ candidate: nullable(candidate) }),
-  TRACKS: object({
-    slots: listOf(object({ mid: text, kind: text, userId: nullable(text), source: nullable(text) })),
-  }),
+  TRACKS: object({ slots: listOf(slot) }),
   PARTICIPANT_JOINED: participant,
   PARTICIPANT_LEFT: object({ userId: text, reason: nullable(text) }),
   SESSION: session,

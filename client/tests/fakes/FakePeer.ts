@@ -7,6 +7,8 @@ export class FakePeer extends EventTarget {
   closed = false;
   restarts = 0;
   readonly transceivers: FakeTransceiver[] = [];
+  /** What `getStats` reports, by id. */
+  readonly stats = new Map<string, object>();
   #offers = 0;
 
   constructor(readonly configuration: RTCConfiguration) {
@@ -38,6 +40,10 @@ export class FakePeer extends EventTarget {
   }
 
   async addIceCandidate(): Promise<void> {}
+
+  async getStats(): Promise<ReadonlyMap<string, object>> {
+    return this.stats;
+  }
 
   restartIce(): void {
     this.restarts += 1;
@@ -88,7 +94,10 @@ export class FakeTransceiver {
   }
 }
 
+let tracksMade = 0;
+
 export class FakeTrack extends EventTarget {
+  readonly id = `track-${++tracksMade}`;
   readyState: 'live' | 'ended' = 'live';
 
   constructor(readonly kind: string) {

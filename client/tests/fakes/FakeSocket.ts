@@ -1,4 +1,4 @@
-import type { ClientMessage, ServerMessage } from '@/signaling/messages';
+import type { ClientMessage } from '@/signaling/messages';
 
 type Listener = (event: never) => void;
 
@@ -37,7 +37,7 @@ export class FakeSocket {
     this.#dispatch('close', { code: 1006 });
   }
 
-  receive(message: Partial<ServerMessage> & { type: string }): void {
+  receive(message: { type: string; [field: string]: unknown }): void {
     this.receiveFrame(JSON.stringify(message));
   }
 
