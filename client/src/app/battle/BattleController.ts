@@ -107,6 +107,10 @@ export class BattleController extends SnapshotStore<BattleSnapshot> {
     }
   }
 
+  /** `element` shows this player from now on: the server is told how large. Returns the function that ends it. */
+  readonly watch = (element: Element, userId: string): (() => void) =>
+    this.#client.wishes.watch(element, userId);
+
   say(text: string): void {
     this.#client.sendChat(text);
   }

@@ -1,9 +1,9 @@
 import { useEffect, useMemo, useState } from 'react';
 import { Link } from 'wouter';
 import type { Battle, Me } from '@/api/schemas';
-import { CameraTrouble } from '../call/CameraTrouble';
 import { Control } from '../call/Control';
-import { ErrorNote } from '../components/ErrorNote';
+import { MediaControls } from '../call/MediaControls';
+import { RoomNotes } from '../call/RoomNotes';
 import { Icon } from '../components/Icon';
 import type { BattleController, BattleSnapshot } from './BattleController';
 import { BattleFeed } from './BattleFeed';
@@ -64,14 +64,15 @@ export function BattleStage(props: {
             stream={streamOf(player, me, snapshot)}
             mine={player.userId === me.userId}
             mirrored={player.userId === me.userId && controller.media.facing === 'user'}
+            watch={controller.watch}
             tip={player.userId === me.userId ? null : () => setTipping(player)}
           />
         ))}
         <TipBurst tip={snapshot.tip} nameOf={(userId) => names.get(userId) ?? 'Somebody'} />
-        <BattleNotes snapshot={snapshot} controller={controller} />
+        <RoomNotes state={snapshot} media={controller.media} retry={() => controller.join()} />
       </section>
       <BattleFeed snapshot={snapshot} controller={controller} myId={me.userId}>
-        {controller.onStage && <StageControls snapshot={snapshot} controller={controller} />}
+        {controller.onStage && <MediaControls state={snapshot} media={controller.media} canFlip={false} />}
         <Link href="/battles" className="control" aria-label="Leave" title="Leave">
           <Icon name="leave" />
         </Link>
@@ -94,50 +95,4 @@ export function BattleStage(props: {
 function streamOf(player: Player, me: Me, { streams, localStream, cameraMuted }: BattleSnapshot) {
   if (player.userId !== me.userId) return streams.get(player.userId) ?? null;
   return cameraMuted ? null : localStream;
-}
-
-function StageControls({ snapshot, controller }: { snapshot: BattleSnapshot; controller: BattleController }) {
-  const { micMuted, cameraMuted, localStream } = snapshot;
-  const hasCamera = localStream !== null;
-  return (
-    <>
-      <Control
-        icon={micMuted ? 'micOff' : 'mic'}
-        label={micMuted ? 'Unmute microphone' : 'Mute microphone'}
-        pressed={micMuted}
-        disabled={!hasCamera}
-        act={() => controller.media.toggle('audio')}
-      />
-      <Control
-        icon={cameraMuted ? 'cameraOff' : 'camera'}
-        label={cameraMuted ? 'Turn camera on' : 'Turn camera off'}
-        pressed={cameraMuted}
-        disabled={!hasCamera}
-        act={() => controller.media.toggle('video')}
-      />
-    </>
-  );
-}
-
-/** What is in the way: no connection, no camera, a refusal. */
-function BattleNotes({ snapshot, controller }: { snapshot: BattleSnapshot; controller: BattleController }) {
-  const { connection, cameraProblem, failure } = snapshot;
-  const waiting =
-    connection === 'reconnecting'
-      ? 'Your connection is gone. Getting it back…'
-      : connection === 'connected' || failure !== null
-        ? null
-        : 'Connecting…';
-  if (waiting === null && cameraProblem === null && failure === null) return null;
-  return (
-    <div className="battle-notes">
-      {waiting !== null && (
-        <p className="battle-waiting" role="status">
-          {waiting}
-        </p>
-      )}
-      {cameraProblem !== null && <CameraTrouble problem={cameraProblem} media={controller.media} />}
-      {failure !== null && <ErrorNote error={failure} retry={() => controller.join()} />}
-    </div>
-  );
 }

@@ -1,7 +1,9 @@
 import type { Api } from '@/api/Api';
 import type { Call } from '@/api/schemas';
+import type { Reading } from '@/services/CallQuality';
 import { CameraService } from '@/services/CameraService';
 import { PrivateCallClient, REDIRECT_DELAY_MS } from '@/services/PrivateCallClient';
+import { QualityWatch } from '@/services/QualityWatch';
 import type { ConnectionState } from '@/services/SFUClient';
 import type { PaidSession } from '@/signaling/messages';
 import { SnapshotStore } from '../state/SnapshotStore';
@@ -16,6 +18,8 @@ export interface ChatLine {
 /** Everything that the call page shows of a running call. Replaced as a whole on every change. */
 export interface CallSnapshot extends OwnMediaState {
   connection: ConnectionState;
+  /** How good the connection is; null while there is none. */
+  quality: Reading | null;
   remotePresent: boolean;
   session: PaidSession | null;
   /** When `session` came, by the local clock. */
@@ -38,6 +42,7 @@ const MAX_CHAT_LINES = 500;
 const START: CallSnapshot = {
   ...NO_MEDIA,
   connection: 'idle',
+  quality: null,
   remotePresent: false,
   session: null,
   sessionAt: 0,
@@ -52,6 +57,7 @@ const START: CallSnapshot = {
 export class CallController extends SnapshotStore<CallSnapshot> {
   readonly media: OwnMedia;
   readonly #client: PrivateCallClient;
+  readonly #quality: QualityWatch;
   readonly #api: Api;
   readonly #call: Call;
   readonly #myId: string;
@@ -73,6 +79,10 @@ export class CallController extends SnapshotStore<CallSnapshot> {
     });
     this.media = new OwnMedia(camera, this.#client, (change) => this.update(change));
     this.#leaveTo = options.navigate;
+    this.#quality = new QualityWatch(
+      () => this.#client.getStats(),
+      (quality) => this.update({ quality }),
+    );
     this.#listen();
   }
 
@@ -125,6 +135,7 @@ export class CallController extends SnapshotStore<CallSnapshot> {
   /** The page is left: the call is over for this person; nobody is rung for somebody who went away. */
   override dispose(): void {
     super.dispose();
+    this.#quality.stop();
     if (this.#call.fan.userId === this.#myId && this.#call.state === 'REQUESTED' && !this.#joining) {
       // Not heard, the ring ends by itself within its minute.
       this.#api.endCall(this.#call.callId).catch((): void => undefined);
@@ -168,7 +179,9 @@ export class CallController extends SnapshotStore<CallSnapshot> {
       connection === 'reconnecting' && session !== null && session.paidUntil !== null
         ? { ...session, usedMs: session.usedMs + Date.now() - sessionAt, paidUntil: null }
         : session;
-    this.update({ connection, session: frozen });
+    if (connection === 'connected') this.#quality.start();
+    else this.#quality.stop();
+    this.update({ connection, session: frozen, ...(connection !== 'connected' && { quality: null }) });
   }
 
   #navigate(url: string): void {

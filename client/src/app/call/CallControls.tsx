@@ -1,6 +1,7 @@
 import { useAction } from '../state/useLoad';
 import type { CallController, CallSnapshot } from './CallController';
 import { Control } from './Control';
+import { MediaControls } from './MediaControls';
 
 interface Props {
   snapshot: CallSnapshot;
@@ -10,32 +11,11 @@ interface Props {
 }
 
 export function CallControls({ snapshot, controller, chatOpen, toggleChat }: Props) {
-  const { micMuted, cameraMuted, localStream, unread, ending } = snapshot;
-  const flip = useAction(() => controller.media.flip());
+  const { unread, ending } = snapshot;
   const hangUp = useAction(() => controller.hangUp());
-  const hasCamera = localStream !== null;
   return (
     <div className="controls" role="toolbar" aria-label="Call controls">
-      <Control
-        icon={micMuted ? 'micOff' : 'mic'}
-        label={micMuted ? 'Unmute microphone' : 'Mute microphone'}
-        pressed={micMuted}
-        disabled={!hasCamera}
-        act={() => controller.media.toggle('audio')}
-      />
-      <Control
-        icon={cameraMuted ? 'cameraOff' : 'camera'}
-        label={cameraMuted ? 'Turn camera on' : 'Turn camera off'}
-        pressed={cameraMuted}
-        disabled={!hasCamera}
-        act={() => controller.media.toggle('video')}
-      />
-      <Control
-        icon="flip"
-        label="Flip camera"
-        disabled={!hasCamera || cameraMuted || flip.busy}
-        act={() => flip.run()}
-      />
+      <MediaControls state={snapshot} media={controller.media} canFlip />
       <Control
         icon="chat"
         label={unread > 0 ? `Chat, ${unread} unread` : 'Chat'}

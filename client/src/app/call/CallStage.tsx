@@ -3,6 +3,7 @@ import { Link } from 'wouter';
 import type { Call } from '@/api/schemas';
 import { ErrorNote } from '../components/ErrorNote';
 import { Portrait } from '../components/Portrait';
+import { QualityMark } from '../components/QualityMark';
 import type { CallController, CallSnapshot } from './CallController';
 import { CallControls } from './CallControls';
 import { CallMeter } from './CallMeter';
@@ -27,14 +28,15 @@ export function CallStage({
   const audio = useRef<HTMLAudioElement>(null);
   const [chatOpen, setChatOpen] = useState(false);
   const closeChat = useCallback(() => setChatOpen(false), []);
+  const markRead = useCallback(() => controller.markRead(), [controller]);
   const other = isFan ? call.creator : call.fan;
 
   useEffect(() => {
     if (video.current !== null && audio.current !== null) controller.attach(video.current, audio.current);
   }, [controller]);
   useEffect(() => {
-    if (chatOpen) controller.markRead();
-  }, [chatOpen, controller]);
+    if (chatOpen) markRead();
+  }, [chatOpen, markRead]);
 
   const waiting = waitingText(snapshot, other.displayName);
   return (
@@ -62,6 +64,7 @@ export function CallStage({
       )}
       <header className="stage-top">
         <h1 className="stage-name">{other.displayName}</h1>
+        <QualityMark reading={snapshot.quality} />
         <CallMeter call={call} isFan={isFan} snapshot={snapshot} />
       </header>
       <SelfView
@@ -84,7 +87,15 @@ export function CallStage({
         toggleChat={() => setChatOpen(!chatOpen)}
       />
       {chatOpen && (
-        <ChatDrawer other={other.displayName} snapshot={snapshot} controller={controller} close={closeChat} />
+        <ChatDrawer
+          title={`Chat with ${other.displayName}`}
+          invitation={`Say hello to ${other.displayName}. Nothing written here is kept.`}
+          named={false}
+          lines={snapshot.chat.map((line) => ({ ...line, from: other.displayName }))}
+          say={(text) => controller.say(text)}
+          markRead={markRead}
+          close={closeChat}
+        />
       )}
       {snapshot.ending !== null && <Ending message={snapshot.ending} />}
     </main>

@@ -1,41 +1,53 @@
 import { type FormEvent, useEffect, useRef } from 'react';
 import { Icon } from '../components/Icon';
-import type { CallController, CallSnapshot } from './CallController';
 
 /** Longest line that the server takes. */
 const MAX_CHAT_CHARS = 1_000;
 
+export interface ChatLine {
+  id: number;
+  mine: boolean;
+  /** Who wrote it, by name. */
+  from: string;
+  text: string;
+}
+
 interface Props {
-  other: string;
-  snapshot: CallSnapshot;
-  controller: CallController;
+  title: string;
+  /** What an empty chat says. */
+  invitation: string;
+  /** Show who wrote each line: where there are more than two. */
+  named: boolean;
+  lines: readonly ChatLine[];
+  say: (text: string) => void;
+  markRead: () => void;
   close: () => void;
 }
 
-/** What the two write to each other, for the length of the call. */
-export function ChatDrawer({ other, snapshot, controller, close }: Props) {
+/** What people write to each other, for as long as they are in the room. */
+export function ChatDrawer({ title, invitation, named, lines, say, markRead, close }: Props) {
   const end = useRef<HTMLLIElement>(null);
   const input = useRef<HTMLInputElement>(null);
-  const count = snapshot.chat.length;
+  const count = lines.length;
 
   useEffect(() => input.current?.focus(), []);
   useEffect(() => {
     if (count === 0) return;
     end.current?.scrollIntoView?.({ block: 'end' });
-    controller.markRead();
-  }, [count, controller]);
+    markRead();
+  }, [count, markRead]);
 
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const text = input.current?.value.trim() ?? '';
     if (text === '' || input.current === null) return;
-    controller.say(text);
+    say(text);
     input.current.value = '';
   };
   return (
     <aside
       className="chat"
-      aria-label={`Chat with ${other}`}
+      aria-label={title}
       onKeyDown={(event) => {
         if (event.key === 'Escape') close();
       }}
@@ -47,12 +59,13 @@ export function ChatDrawer({ other, snapshot, controller, close }: Props) {
         </button>
       </header>
       <ol className="chat-lines" aria-live="polite">
-        {count === 0 && (
-          <li className="chat-empty muted">Say hello to {other}. Nothing written here is kept.</li>
-        )}
-        {snapshot.chat.map((line) => (
+        {count === 0 && <li className="chat-empty muted">{invitation}</li>}
+        {lines.map((line) => (
           <li key={line.id} className="chat-line" data-mine={line.mine || undefined}>
-            <span className="visually-hidden">{line.mine ? 'You' : other}: </span>
+            <span className={named && !line.mine ? 'chat-from' : 'visually-hidden'}>
+              {line.mine ? 'You' : line.from}
+              <span className="visually-hidden">: </span>
+            </span>
             {line.text}
           </li>
         ))}
