@@ -248,6 +248,14 @@ export class Api {
     );
   }
 
+  conference(roomId: string): Promise<schemas.Conference> {
+    return this.#requests.get(`/api/rooms/${segment(roomId)}`, schemas.conference);
+  }
+
+  openConference(title: string): Promise<schemas.Room> {
+    return this.#requests.send('POST', '/api/rooms', { kind: 'conference', title }, schemas.room);
+  }
+
   async joinToken(roomId: string): Promise<string> {
     const path = `/api/rooms/${segment(roomId)}/join-token`;
     return (await this.#requests.send('POST', path, { isSpectator: false }, schemas.joinToken)).token;

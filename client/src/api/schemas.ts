@@ -178,6 +178,15 @@ export const payout = object({
 
 export const room = object({ roomId: text });
 
+export const conference = object({
+  roomId: text,
+  kind: text,
+  title: nullable(text),
+  hostId: nullable(text),
+  hostName: nullable(text),
+  participants: listOf(object({ userId: text, role: text, displayName: text })),
+});
+
 export const battle = object({
   roomId: text,
   kind: text,
@@ -219,6 +228,7 @@ export type Earnings = Decoded<typeof earnings>;
 export type DailyEarnings = Decoded<typeof dailyEarnings>;
 export type Payout = Decoded<typeof payout>;
 export type Room = Decoded<typeof room>;
+export type Conference = Decoded<typeof conference>;
 export type Battle = Decoded<typeof battle>;
 export type Entry = Decoded<typeof entry>;
 export type Tip = Decoded<typeof tip>;

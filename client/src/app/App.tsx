@@ -7,6 +7,7 @@ import { BattlePage } from './pages/BattlePage';
 import { BattlesPage } from './pages/BattlesPage';
 import { CallPage } from './pages/CallPage';
 import { CardsPage } from './pages/CardsPage';
+import { ConferencePage } from './pages/ConferencePage';
 import { EarningsPage } from './pages/EarningsPage';
 import { ModelPage } from './pages/ModelPage';
 import { ModelsPage } from './pages/ModelsPage';
@@ -48,6 +49,7 @@ function Pages() {
       <Switch>
         <Route path="/call/:callId">{({ callId }) => <CallPage key={callId} callId={callId} />}</Route>
         <Route path="/battles/:roomId">{({ roomId }) => <BattlePage key={roomId} roomId={roomId} />}</Route>
+        <Route path="/rooms/:roomId">{({ roomId }) => <ConferencePage key={roomId} roomId={roomId} />}</Route>
         <Route>
           <Frame>
             <Switch>

@@ -7,6 +7,7 @@ import { useSession } from '../state/session';
 import { useLoad } from '../state/useLoad';
 import { useTitle } from '../state/useTitle';
 import { EarningsSums } from '../studio/EarningsSums';
+import { OpenRoom } from '../studio/OpenRoom';
 import { RatesForm } from '../studio/RatesForm';
 import { StudioHead } from '../studio/StudioHead';
 
@@ -46,6 +47,7 @@ export function StudioPage() {
           />
         </section>
         <EarningsPanel />
+        <OpenRoom />
         <section className="panel rates-panel" aria-labelledby="rate">
           <h2 id="rate">Your prices</h2>
           {model.error !== null && <ErrorNote error={model.error} retry={model.reload} />}
