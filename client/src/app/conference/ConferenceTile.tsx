@@ -17,7 +17,8 @@ interface Props {
 /** Why the server holds a picture back, for people; others are told that it is. */
 const PAUSE_TEXT: Readonly<Record<string, string>> = {
   bandwidth: 'No picture: your connection is too slow right now',
-  not_wanted: 'Picture out of sight',
+  subscription: 'The picture comes when the tile is in sight',
+  lease: 'The picture is paused by the room',
 };
 
 /** Somebody in a conference: picture and sound, the name, and what is off. */
