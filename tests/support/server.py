@@ -17,7 +17,8 @@ from support.processes import send_signal
 
 LISTENING = re.compile(r"listening (https?://\S+)")
 GRPC_LISTENING = re.compile(r"listening grpcs?://(\S+)")
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 90
+"""A server is there within three seconds on a machine that has nothing else to do."""
 STOP_TIMEOUT_S = 20
 LOG_LINES_KEPT = 20_000
 NOWHERE = "http://nowhere.invalid"
