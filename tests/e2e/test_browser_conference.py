@@ -1,8 +1,10 @@
 """A conference between three real browsers: from the studio's link to the leaving, and a removal."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 from playwright.async_api import Playwright, expect
@@ -12,6 +14,7 @@ from support.inspection import inspect
 from support.people import Person
 from support.server import Server
 from support.signaling import Signaling
+from support.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -81,6 +84,17 @@ async def sees_moving(visitor: Visitor, people: int) -> list[str]:
     return list(await visitor.page.evaluate(LIVE_PICTURES, wish))
 
 
+def note_wish(wishes: dict[str, int], frame: str | bytes) -> None:
+    """Keep how many lines were asked for last, by user."""
+    message = json.loads(frame)
+    if message["type"] == "SET_SUBSCRIPTION":
+        wishes[message["userId"]] = message["maxHeight"]
+
+
+async def asks_for(wishes: dict[str, int], lines: int) -> bool:
+    return list(wishes.values()) == [lines, lines]
+
+
 async def go_in(visitor: Visitor, person: Person, link: str) -> None:
     await visitor.sign_in(person)
     await visitor.page.goto(link)
@@ -105,7 +119,10 @@ async def test_three_people_meet_by_a_link(
     await at_creator.page.get_by_role("link", name="Go in").click()
     await expect(at_creator.page.get_by_text("Nobody is there yet.")).to_be_visible()
     await inspect(at_creator, "41-conference-door")
-    await at_creator.page.get_by_role("button", name="Join").click()
+    async with at_creator.page.expect_websocket(lambda socket: "signaling" in socket.url) as opened:
+        await at_creator.page.get_by_role("button", name="Join").click()
+    wishes: dict[str, int] = {}
+    (await opened.value).on("framesent", partial(note_wish, wishes))
     await expect(at_creator.page.get_by_role("region", name="Invite")).to_be_visible()
     await inspect(at_creator, "42-conference-alone")
 
@@ -139,8 +156,11 @@ async def test_three_people_meet_by_a_link(
     await inspect(at_creator, "43-conference")
     await page.keyboard.press("Escape")
     await inspect(at_creator, "44-conference-three")
-    await at_fan.page.set_viewport_size(PHONE)
-    await page.set_viewport_size(DESKTOP)
+
+    # Whoever looks at a smaller window asks for less, by itself.
+    for size, lines in ((PHONE, 240), (DESKTOP, 480)):
+        await page.set_viewport_size(size)
+        await until(partial(asks_for, wishes, lines))
 
     await at_guest.page.get_by_role("link", name="Leave the room").click()
     await expect(page.get_by_text("2 here")).to_be_visible()
