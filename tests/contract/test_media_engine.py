@@ -283,6 +283,19 @@ async def test_slots_are_told_in_full_and_emptied_when_somebody_leaves(engine: M
         assert left.slots == (Slot("2", "audio", None, None), Slot("3", "video", None, None))
 
 
+async def test_height_0_pauses_the_video_of_one_and_not_the_sound(engine: MediaEngine, listener: Listener) -> None:
+    await open_call(engine)
+    grant(engine, 1, 1)
+    fan, star = peers(engine)
+    async with fan, star:
+        await fan.received()
+        await engine.subscribe(Subscription(ROOM, FAN, STAR, 0, 0))
+        await fan.sound_alone()
+        await star.received()
+        await engine.subscribe(Subscription(ROOM, FAN, STAR, 720, 0))
+        await fan.received()
+
+
 async def test_a_further_offer_adds_slots_to_the_running_session(engine: MediaEngine, listener: Listener) -> None:
     await open_call(engine)
     grant(engine, 1, 1)

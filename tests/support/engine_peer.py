@@ -87,6 +87,18 @@ class EnginePeer:
         async with asyncio.timeout(PATIENCE_S), self._arrived:
             await self._arrived.wait_for(lambda: all(self.frames[kind] >= wanted[kind] for kind in wanted))
 
+    async def sound_alone(self, frames: int = 50) -> None:
+        """Wait until this many frames of sound in a row have been decoded without one of video between them."""
+        began = dict(self.frames)
+
+        def alone() -> bool:
+            if self.frames["video"] != began["video"]:
+                began.update(self.frames)
+            return self.frames["audio"] >= began["audio"] + frames
+
+        async with asyncio.timeout(PATIENCE_S), self._arrived:
+            await self._arrived.wait_for(alone)
+
     async def _packets_sent(self) -> int:
         reports = [await sender.getStats() for sender in self._senders]
         return sum(stats.packetsSent for report in reports for stats in report.values() if stats.type == "outbound-rtp")

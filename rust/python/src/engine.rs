@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use curtaincall_sfu::allocator::{Height, Wish};
 use curtaincall_sfu::engine::Engine as Sfu;
 use curtaincall_sfu::error::SfuError;
 use curtaincall_sfu::launch::Config;
@@ -137,6 +138,24 @@ impl Engine {
 
     fn cut_seat(&self, room: &str, user: &str) -> Result<(), Refusal> {
         Ok(self.sfu.cut_seat(RoomId::new(room), UserId::new(user))?)
+    }
+
+    #[pyo3(signature = (room, user, of, *, max_height, priority))]
+    fn subscribe(
+        &self,
+        room: &str,
+        user: &str,
+        of: &str,
+        max_height: u16,
+        priority: u8,
+    ) -> Result<(), Refusal> {
+        let wish = Wish {
+            max_height: Height(max_height),
+            priority,
+        };
+        Ok(self
+            .sfu
+            .subscribe(RoomId::new(room), UserId::new(user), UserId::new(of), wish)?)
     }
 
     /// Waits for milliseconds: call it from a worker thread.

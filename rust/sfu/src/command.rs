@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use str0m::Rtc;
 
+use crate::allocator::Wish;
 use crate::error::SfuError;
 use crate::lease::Terms;
 use crate::sdp::{Line, Offer};
@@ -50,6 +51,12 @@ pub enum Command {
     CloseSeat {
         room: RoomId,
         user: UserId,
+    },
+    Subscribe {
+        room: RoomId,
+        user: UserId,
+        of: UserId,
+        wish: Wish,
     },
     Renegotiate {
         room: RoomId,

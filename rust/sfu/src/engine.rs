@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use str0m::config::DtlsCert;
 use str0m::crypto::from_feature_flags;
 
+use crate::allocator::Wish;
 use crate::command::{Command, Renegotiated, Reply, Transport};
 use crate::driver::Status;
 use crate::error::SfuError;
@@ -186,6 +187,22 @@ impl Engine {
         };
         entry.seats.remove(&user);
         self.post(entry.shard, Command::CloseSeat { room, user })
+    }
+
+    /// Say what a user wishes to receive of another.
+    pub fn subscribe(
+        &self,
+        room: RoomId,
+        user: UserId,
+        of: UserId,
+        wish: Wish,
+    ) -> Result<(), SfuError> {
+        self.post_to_room(room, |room| Command::Subscribe {
+            room,
+            user,
+            of,
+            wish,
+        })
     }
 
     /// Extend a lease; its time counts from this call.

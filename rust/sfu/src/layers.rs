@@ -1,7 +1,9 @@
 //! Which simulcast layer of a track is forwarded: the one with the most bits that is still flowing. Pure.
-//! (Choosing per subscriber, by bandwidth and wish, has its place here later.)
+//! And the order of a track's layers, of which the allocator chooses for each subscriber.
 
 use std::time::{Duration, Instant};
+
+use crate::allocator::{BitRate, Height};
 
 /// A layer without a packet for this long has been switched off by its sender.
 const SILENT: Duration = Duration::from_millis(700);
@@ -40,6 +42,10 @@ impl Rate {
         self.last_at.is_some_and(|at| now < at + SILENT)
     }
 
+    pub fn bits_per_second(&self) -> BitRate {
+        BitRate(self.bytes_per_window() * 8 / WINDOW.as_secs())
+    }
+
     fn bytes_per_window(&self) -> u64 {
         self.last_window.unwrap_or(self.bytes)
     }
@@ -61,4 +67,36 @@ pub fn choose(now: Instant, layers: &[Rate], active: Option<usize>) -> Option<us
             Some(best.filter(|best| is_better(*best)).unwrap_or(active))
         }
     }
+}
+
+/// Heights of the rungs that clients send (1280x720, 852x480, 426x240), from the lowest. A sender that is short of
+/// bandwidth drops the upper ones first.
+const RUNG_HEIGHTS: [Height; 3] = [Height(240), Height(480), Height(720)];
+
+/// The nominal height of the rung at `level` of a simulcast track.
+pub fn rung_height(level: usize) -> Height {
+    let highest = RUNG_HEIGHTS[RUNG_HEIGHTS.len() - 1];
+    RUNG_HEIGHTS.get(level).copied().unwrap_or(highest)
+}
+
+/// The indices of the flowing layers from the one with the fewest bits to the one with the most. `before` is their order
+/// so far: two change places only if their rates clearly say so.
+pub fn ladder(now: Instant, layers: &[Rate], before: &[usize]) -> Vec<usize> {
+    let known = before.iter().copied().filter(|index| *index < layers.len());
+    let new = (0..layers.len()).filter(|index| !before.contains(index));
+    let mut order: Vec<_> = known
+        .chain(new)
+        .filter(|index| layers[*index].is_flowing(now))
+        .collect();
+    let clearly_more = |left: usize, right: usize| {
+        layers[left].bytes_per_window() * 100 > layers[right].bytes_per_window() * BETTER_PERCENT
+    };
+    for end in (1..order.len()).rev() {
+        for place in 0..end {
+            if clearly_more(order[place], order[place + 1]) {
+                order.swap(place, place + 1);
+            }
+        }
+    }
+    order
 }

@@ -3,6 +3,7 @@
 //! [`shard::Shard`] is the core, without a clock, a socket or a thread; [`engine::Engine`] runs shards on threads, each
 //! behind one UDP port. Nothing here knows Python.
 
+pub mod allocator;
 pub mod capture;
 pub mod command;
 pub mod consent;

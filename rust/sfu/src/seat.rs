@@ -8,6 +8,7 @@ use str0m::format::{CodecConfig, PayloadParams};
 use str0m::media::{Frequency, MediaKind, Mid, Pt, Rid};
 use str0m::rtp::Ssrc;
 
+use crate::allocator::{Why, Wish};
 use crate::capture::CaptureClock;
 use crate::consent::Consent;
 use crate::event::SourceName;
@@ -58,6 +59,8 @@ pub struct Seat {
     /// Cut for good: it takes no session any more.
     pub cut: bool,
     pub link: Option<Link>,
+    /// What the user wishes to receive of others' video.
+    pub wishes: Vec<(UserId, Wish)>,
     pub armed: Armed,
     /// Has packets written to it that have not been drained.
     pub touched: bool,
@@ -90,7 +93,9 @@ pub struct Track {
     /// As seen in packets; before the first, the codec that was negotiated first.
     pub params: Option<PayloadParams>,
     pub layers: Vec<Layer>,
-    /// The layer that is forwarded, or will be from its next keyframe on.
+    /// The flowing layers from the lowest to the highest.
+    pub ladder: Vec<StreamTag>,
+    /// The layer for whom none was chosen yet: forwarded from its next keyframe on.
     pub active: Option<StreamTag>,
     pub subscribers: Vec<Subscriber>,
 }
@@ -114,6 +119,10 @@ pub struct Slot {
     /// The payload type that the source's codec has here.
     pub pt: Option<Pt>,
     pub rewriter: Rewriter,
+    /// The layer chosen for this subscriber: forwarded from its next keyframe on.
+    pub target: Option<StreamTag>,
+    /// Why nothing is forwarded.
+    pub paused: Option<Why>,
     /// Carries the payee's media to the payer.
     pub metered: bool,
 }
@@ -128,6 +137,7 @@ impl Seat {
             may_publish,
             cut: false,
             link: None,
+            wishes: Vec::new(),
             armed,
             touched: false,
         }
@@ -273,14 +283,17 @@ impl Track {
             name,
             params: line.codecs.first().copied(),
             layers: Vec::new(),
+            ladder: Vec::new(),
             active: None,
             subscribers: Vec::new(),
         }
     }
 
-    pub fn active_layer(&mut self) -> Option<&mut Layer> {
-        let active = self.active?;
-        self.layers.iter_mut().find(|layer| layer.tag == active)
+    /// The layer of this tag; the active one if it is gone or none was chosen.
+    pub fn layer_or_active(&mut self, chosen: Option<StreamTag>) -> Option<&mut Layer> {
+        let has = |tag: &StreamTag| self.layers.iter().any(|layer| layer.tag == *tag);
+        let tag = chosen.filter(has).or(self.active)?;
+        self.layers.iter_mut().find(|layer| layer.tag == tag)
     }
 }
 
@@ -299,6 +312,8 @@ impl Slot {
             source: None,
             pt: None,
             rewriter: Rewriter::new(clock_rate),
+            target: None,
+            paused: None,
             metered: false,
         }
     }

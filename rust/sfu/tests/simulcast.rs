@@ -8,7 +8,9 @@
 mod common;
 
 use common::client::{is_keyframe, picture_id};
-use common::{FRAME, World, ms};
+use common::{FRAME, World, ms, room, user};
+use curtaincall_sfu::allocator::{Height, Wish};
+use curtaincall_sfu::command::Command;
 use std::time::Duration;
 use str0m::media::Rid;
 
@@ -96,4 +98,75 @@ fn when_the_layer_stops_the_next_best_takes_over() {
     publish(&mut world, star, &[0, 1, 2], ms(4_000));
     assert_eq!(sizes_received(&world, viewer).last(), Some(&SIZES[2]));
     assert_continuous(&world, viewer);
+}
+
+fn wish(world: &mut World, viewer: &str, max_height: u16) {
+    world.tell(Command::Subscribe {
+        room: room(),
+        user: user(viewer),
+        of: user("star"),
+        wish: Wish {
+            max_height: Height(max_height),
+            priority: 0,
+        },
+    });
+}
+
+#[test]
+fn a_wish_chooses_the_layer_and_the_numbers_go_on() {
+    let (mut world, viewer, star) = world();
+    publish(&mut world, star, &[0, 1, 2], ms(2_000));
+    for (height, layer) in [(240, 0), (720, 2), (480, 1), (300, 0), (1, 0), (4_320, 2)] {
+        wish(&mut world, "viewer", height);
+        publish(&mut world, star, &[0, 1, 2], ms(2_000));
+        assert_eq!(
+            sizes_received(&world, viewer).last(),
+            Some(&SIZES[layer]),
+            "{height}"
+        );
+    }
+    assert_continuous(&world, viewer);
+}
+
+#[test]
+fn a_wish_is_one_viewers_own() {
+    let (mut world, viewer, star) = world();
+    let other = world.join_with("other", false, 1, None);
+    wish(&mut world, "viewer", 240);
+    publish(&mut world, star, &[0, 1, 2], ms(3_000));
+    assert_eq!(sizes_received(&world, viewer).last(), Some(&SIZES[0]));
+    assert_eq!(sizes_received(&world, other).last(), Some(&SIZES[2]));
+}
+
+#[test]
+fn height_0_pauses_the_video_and_it_comes_back_with_a_keyframe() {
+    let (mut world, viewer, star) = world();
+    publish(&mut world, star, &[0, 1, 2], ms(2_000));
+    wish(&mut world, "viewer", 0);
+    world.run(ms(100));
+    let before = world.clients[viewer].video_received().len();
+    publish(&mut world, star, &[0, 1, 2], ms(2_000));
+    assert_eq!(world.clients[viewer].video_received().len(), before);
+    wish(&mut world, "viewer", 720);
+    publish(&mut world, star, &[0, 1, 2], ms(2_000));
+    let video = world.clients[viewer].video_received();
+    assert!(is_keyframe(&video[before].payload));
+    assert_eq!(video.last().unwrap().payload.len(), SIZES[2]);
+    assert_continuous(&world, viewer);
+}
+
+#[test]
+fn a_track_without_layers_is_paused_as_well() {
+    let mut world = World::with_call();
+    world.grant(1, 1, None, ms(600_000));
+    world.publish(1, ms(1_000));
+    wish(&mut world, "fan", 0);
+    world.run(ms(100));
+    let before = world.clients[0].video_received().len();
+    assert!(before > 0);
+    world.publish(1, ms(1_000));
+    assert_eq!(world.clients[0].video_received().len(), before);
+    wish(&mut world, "fan", 240);
+    world.publish(1, ms(1_000));
+    assert!(world.clients[0].video_received().len() > before);
 }

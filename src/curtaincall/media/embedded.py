@@ -30,6 +30,10 @@ OFFER_THREADS: Final = 2
 MAX_OFFERS_WAITING: Final = 512
 """Offers that may wait for a thread; more are refused, as their clients would give up before their turn."""
 
+MAX_HEIGHT: Final = 65_535
+MAX_PRIORITY: Final = 255
+"""The largest numbers of a subscription that the native module takes: larger ones mean the same."""
+
 
 class EmbeddedEngine:
     """A MediaEngine (see `media/ports.py`) in this process.
@@ -131,7 +135,14 @@ class EmbeddedEngine:
             self._offers_waiting -= 1
 
     async def subscribe(self, command: Subscription) -> None:
-        """Accepted and without effect: everybody receives the best layer until layers are chosen by wish."""
+        with contextlib.suppress(_native.SfuError):
+            self._native.subscribe(
+                command.room_id,
+                command.user_id,
+                command.source_user_id,
+                max_height=min(command.max_height, MAX_HEIGHT),
+                priority=min(command.priority, MAX_PRIORITY),
+            )
 
     async def events(self, after: int, limit: int) -> list[MediaEvent]:
         while True:

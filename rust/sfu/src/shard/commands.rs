@@ -44,6 +44,12 @@ impl Shard {
                 may_publish,
             } => self.open_seat(room, user, lease, may_publish),
             Command::CloseSeat { room, user } => self.close_seat(&room, &user),
+            Command::Subscribe {
+                room,
+                user,
+                of,
+                wish,
+            } => self.subscribe(&room, &user, of, wish),
             Command::Renegotiate {
                 room,
                 user,

@@ -20,8 +20,10 @@ struct Arrived {
     tag: StreamTag,
     numbers: Numbers,
     vp8: Option<Vp8Descriptor>,
-    /// A subscriber may begin with it.
-    may_start: bool,
+    /// Begins a keyframe (or is audio).
+    starts: bool,
+    /// Is of the layer for whom none was chosen.
+    is_active: bool,
 }
 
 const PICTURE_ID_7_BITS: u16 = 0x7f;
@@ -77,7 +79,8 @@ impl Shard {
                 tag,
                 numbers,
                 vp8,
-                may_start: starts && is_active,
+                starts,
+                is_active,
             },
         );
     }
@@ -134,10 +137,12 @@ impl Shard {
         let track = self.track_mut(source)?;
         let noted = track.layers.get_mut(layer)?;
         let tag = noted.tag;
+        let is_back = !noted.rate.is_flowing(now);
         let choose_again = noted.rate.packet(now, bytes);
         if starts {
             noted.keyframes.answered();
         }
+        let is_layered = track.kind == MediaKind::Video && track.layers.len() > 1;
         let active = track
             .active
             .and_then(|active| track.layers.iter().position(|layer| layer.tag == active));
@@ -148,10 +153,13 @@ impl Shard {
             let chosen = chosen.map(|layer| layer.tag);
             if chosen != track.active {
                 track.active = chosen;
-                if track.kind == MediaKind::Video && !(starts && chosen == Some(tag)) {
-                    self.want_keyframe(source);
+                if active.is_none() && !(starts && chosen == Some(tag)) {
+                    self.want_keyframe(source, None);
                 }
             }
+        }
+        if is_layered && (is_back || choose_again) {
+            self.renew_ladder(source, starts.then_some(tag));
         }
         Some((tag, self.track(source)?.active == Some(tag)))
     }
@@ -192,10 +200,17 @@ impl Shard {
         }
         let link = seat.link.as_mut().filter(|link| link.connected)?;
         let slot = link.slots.get_mut(subscriber.slot)?;
+        if slot.paused.is_some() {
+            return None;
+        }
         let pt = slot.pt?;
         let numbers = if slot.rewriter.current() == Some(arrived.tag) {
             slot.rewriter.follow(now, arrived.tag, arrived.numbers)?
-        } else if arrived.may_start {
+        } else if arrived.starts
+            && slot
+                .target
+                .map_or(arrived.is_active, |tag| tag == arrived.tag)
+        {
             slot.rewriter.start(now, arrived.tag, arrived.numbers)
         } else {
             return None;
@@ -227,8 +242,9 @@ impl Shard {
         link.peer.write(ssrc, write).ok()
     }
 
-    /// Somebody wants a keyframe of a source: ask for one, if it may flow and was not asked for just now.
-    pub(super) fn want_keyframe(&mut self, source: SourceId) {
+    /// Somebody wants a keyframe of a source (of the layer chosen for it, if one was): ask for one, if it may flow and was
+    /// not asked for just now.
+    pub(super) fn want_keyframe(&mut self, source: SourceId, chosen: Option<StreamTag>) {
         let now = self.now;
         if !self.is_open(source.seat) {
             return;
@@ -247,7 +263,7 @@ impl Shard {
             return;
         };
         let mid = track.mid;
-        let Some(layer) = track.active_layer() else {
+        let Some(layer) = track.layer_or_active(chosen) else {
             return;
         };
         if layer.keyframes.want(now) {

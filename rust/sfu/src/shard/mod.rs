@@ -3,6 +3,7 @@
 //! Call [`Shard::handle`] with what happened and when, then [`Shard::poll_output`] until it says how long to wait.
 //! Before each send call ask [`Shard::may_send`], and after it tell [`Shard::sent`].
 
+mod choice;
 mod commands;
 mod gate;
 mod media;

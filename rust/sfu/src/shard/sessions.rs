@@ -161,9 +161,9 @@ impl Shard {
                 .map(|link| &link.slots);
             let source = slots
                 .and_then(|slots| slots.iter().find(|slot| slot.mid == *mid))
-                .and_then(|slot| slot.source);
-            if let Some(source) = source {
-                self.want_keyframe(source);
+                .and_then(|slot| Some((slot.source?, slot.target)));
+            if let Some((source, chosen)) = source {
+                self.want_keyframe(source, chosen);
             }
         }
     }

@@ -103,6 +103,7 @@ impl Shard {
             self.set_source(Subscriber { seat: key, slot }, place.source);
         }
         if changed {
+            self.choose_layers(key, None);
             self.tell_tracks(key);
         }
     }
@@ -122,6 +123,8 @@ impl Shard {
         slot.pt = params.and_then(|params| slot.pt_of(params));
         if is_new {
             slot.rewriter.stop();
+            slot.target = None;
+            slot.paused = None;
         }
         let Some(source) = source else { return };
         if let Some(track) = self.track_mut(source) {
@@ -134,7 +137,7 @@ impl Shard {
                 .get(subscriber.seat)
                 .is_some_and(|seat| seat.is_connected())
         {
-            self.want_keyframe(source);
+            self.want_keyframe(source, None);
         }
     }
 
@@ -200,22 +203,24 @@ impl Shard {
         let Some(link) = self.seats.get(key).and_then(|seat| seat.link.as_ref()) else {
             return;
         };
-        let own = link
-            .tracks
-            .iter()
-            .filter(|track| track.kind == MediaKind::Video)
-            .map(|track| SourceId {
+        let own = link.tracks.iter().flat_map(|track| {
+            let source = SourceId {
                 seat: key,
                 mid: track.mid,
-            });
+            };
+            track
+                .layers
+                .iter()
+                .map(move |layer| (source, Some(layer.tag)))
+        });
         let watched = link
             .slots
             .iter()
             .filter(|slot| slot.kind == MediaKind::Video)
-            .filter_map(|slot| slot.source);
-        let sources: Vec<_> = own.chain(watched).collect();
-        sources
+            .filter_map(|slot| Some((slot.source?, slot.target)));
+        let wanted: Vec<_> = own.chain(watched).collect();
+        wanted
             .into_iter()
-            .for_each(|source| self.want_keyframe(source));
+            .for_each(|(source, chosen)| self.want_keyframe(source, chosen));
     }
 }
