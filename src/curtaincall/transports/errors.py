@@ -173,6 +173,7 @@ TABLE: Final[dict[str, Meaning]] = {
     "overloaded": Meaning(503, TRY_LATER),
     "media_overloaded": Meaning(503, TRY_LATER),
     "media_unavailable": Meaning(503, TRY_LATER),
+    "superseded": Meaning(503, TRY_LATER),
     "media_error": Meaning(500, BROKEN),
     "room_unknown": Meaning(410, ENDED),
     "seat_unknown": Meaning(410, ENDED),
