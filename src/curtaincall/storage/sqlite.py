@@ -24,6 +24,10 @@ CLAIM_FILE: Final = "server.lock"
 BUSY_TIMEOUT_MS: Final = 5_000
 """How long a connection waits for another process (a migration, a backup) before it gives up."""
 
+WAL_PAGES: Final = 4_000
+"""How many pages (16 MiB) are kept in the log before they are copied into the file: a page that changes often, as those of
+the indexes do, is copied once for all its changes."""
+
 OUT_OF_ORDER: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
 )
@@ -75,6 +79,7 @@ class Sqlite:
             cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
             cursor.execute("PRAGMA foreign_keys = ON")
             if read_only:
                 cursor.execute("PRAGMA query_only = ON")
