@@ -98,7 +98,7 @@ class PaymentsWorld:
         self.recharge = AutoRecharge(executor, self.cards, clock, "EUR")
         tasks = workers(self.cards, self.refunds, self.payouts, self.disputes)
         self.inbox = WebhookInbox(executor, gateways, clock, tasks)
-        self.loop = PaymentsLoop(gateways, self.inbox, self.cards, self.refunds, self.payouts, clock)
+        self.loop = PaymentsLoop(executor, gateways, self.inbox, self.cards, self.refunds, self.payouts, clock)
         for kind in (WalletCredited, WalletChanged, CardPaymentChanged, DisputeChanged, RefundMade, PayoutChanged):
             bus.subscribe(kind, self._heard)
 

@@ -59,6 +59,7 @@ class App:
             settings.charging.renew_every_ms / 1000,
         )
         self._payments = PaymentsLoop(
+            self.services.executor,
             self.services.gateways,
             self.services.webhooks,
             self.services.cards,

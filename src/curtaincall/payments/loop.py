@@ -12,12 +12,14 @@ from typing import Final
 from curtaincall.kernel.clock import Clock
 from curtaincall.payments.cards import CardPayments
 from curtaincall.payments.disputes import Disputes
+from curtaincall.payments.due import anything_due
 from curtaincall.payments.gateways import Gateways
 from curtaincall.payments.inbox import WebhookInbox, Worker
 from curtaincall.payments.payouts import Payouts
 from curtaincall.payments.ports import EventKind, WebhookEvent
 from curtaincall.payments.refunds import Refunds
 from curtaincall.payments.sandbox import SandboxGateway
+from curtaincall.storage.executor import WriteExecutor
 
 ROUND_EVERY_S: Final = 0.5
 """From the end of one round to the next."""
@@ -36,6 +38,7 @@ class PaymentsLoop:
 
     def __init__(
         self,
+        executor: WriteExecutor,
         gateways: Gateways,
         inbox: WebhookInbox,
         cards: CardPayments,
@@ -43,6 +46,7 @@ class PaymentsLoop:
         payouts: Payouts,
         clock: Clock,
     ) -> None:
+        self._executor = executor
         self._sandboxes = [gateway for gateway in gateways if isinstance(gateway, SandboxGateway)]
         self._inbox = inbox
         self._cards = cards
@@ -94,8 +98,15 @@ class PaymentsLoop:
 
     async def _run(self) -> None:
         while True:
-            await self.round()
+            await self._step("round", self._round_if_due)
             await asyncio.sleep(ROUND_EVERY_S)
+
+    async def _round_if_due(self) -> None:
+        """One question instead of each step's own: most of the time nothing is due."""
+        now_ms = self._clock.now_ms()
+        on_schedule = now_ms >= min(self._release_at_ms, self._forget_at_ms)
+        if on_schedule or await self._executor.read(lambda tx: anything_due(tx, now_ms)):
+            await self.round()
 
 
 def workers(cards: CardPayments, refunds: Refunds, payouts: Payouts, disputes: Disputes) -> dict[EventKind, Worker]:

@@ -172,9 +172,13 @@ def due(tx: Connection, table: Table, now_ms: int) -> Sequence[Row[Any]]:
     return tx.execute(query).all()
 
 
+CHANGING: Final = (payments, refunds, payouts, disputes)
+"""Tables of objects that change by themselves when their `due_at_ms` has come."""
+
+
 def anything_due(tx: Connection, now_ms: int) -> bool:
     """Whether any object is about to change by itself."""
-    changes = [exists().where(table.c.due_at_ms <= now_ms) for table in (payments, refunds, payouts, disputes)]
+    changes = [exists().where(table.c.due_at_ms <= now_ms) for table in CHANGING]
     return bool(tx.execute(select(or_(*changes))).scalar_one())
 
 
