@@ -8,6 +8,8 @@ listening after the end). Times of arrival are the kernel's, taken as a packet e
 - the server's event loop blocked -> last packet at the receiver: nobody renews a lease any more;
 - the whole server killed (`kill -9`) while a media node forwards -> last packet at the receiver; and the
   second question again, over a node.
+
+With `FULL_LOAD=1` a room of 20 x 20 runs on the same shard all the while, and the report is `cutoff-loaded`.
 """
 
 import asyncio
@@ -24,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bench.crowd import FULL_ROOM, full_room
 from bench.report import Report
 from curtaincall.media.channel import open_channel
 from curtaincall.media.v1 import media_node_pb2 as pb
@@ -42,6 +45,9 @@ MINIMUM_MS = 10_000
 AFTER_THE_CUT_S = 1.5
 LEASE_MS = 5_000
 BLOCKED_S = LEASE_MS / 1000 + 3
+FULL_LOAD = os.environ.get("FULL_LOAD", "0") == "1"
+ONE_SHARD = {"CURTAINCALL_MEDIA__SHARDS": "1"} if FULL_LOAD else {}
+"""Rooms are placed by load: with more shards, the calls would be kept away from the full room."""
 
 # The server, with a way to block its event loop from outside: a signal makes the thread that runs it sleep.
 BLOCKABLE = f"""
@@ -115,6 +121,12 @@ async def open_call(stack: AsyncExitStack, server: Server, clip: MediaFiles, bal
     creator_peer, fan_peer = await asyncio.gather(join(creator), join(fan))
     await fan_peer.wait_for("first_video_packet")
     return Call(call["callId"], call["roomId"], creator, fan, creator_peer, fan_peer)
+
+
+async def fill(stack: AsyncExitStack, server: Server) -> None:
+    """Let the full room run beside the calls, if it is asked for."""
+    if FULL_LOAD:
+        await stack.enter_async_context(full_room(server))
 
 
 async def open_calls(
@@ -207,12 +219,13 @@ async def measure_killed(folder: Path, node: NodeProcess, clip: MediaFiles, cuts
     while len(cuts.killed_ms) < CUTS:
         data = folder / f"killed-{len(cuts.killed_ms)}"
         async with Server(data, environment=forwarded_by(node)) as server, AsyncExitStack() as stack:
+            await fill(stack, server)
             calls = await open_calls(stack, server, clip, CALLS_AT_ONCE, balance_minor=10_000)
             killed_us = now_us()
             await server.kill()
             await asyncio.sleep(LEASE_MS / 1000 + AFTER_THE_CUT_S)
             cuts.killed_ms += [(await call.last_packet_us() - killed_us) / 1000 for call in calls]
-            late, read = await lapses(node.address, read, len(calls))
+            late, read = await lapses(node.address, read, len(calls) + (FULL_ROOM if FULL_LOAD else 0))
             cuts.packets_after_deadline += late
         print(f"  control plane killed: {len(cuts.killed_ms)} cuts", flush=True)
 
@@ -235,19 +248,22 @@ async def lapses(address: str, after: int, leases: int) -> tuple[int, int]:
 async def main() -> int:
     clip = media_files(width=426, height=240)
     cuts = Cuts()
-    with tempfile.TemporaryDirectory(prefix="curtaincall-bench-") as folder:
-        async with Server(Path(folder)) as server:
+    with tempfile.TemporaryDirectory(prefix="curtaincall-bench-") as name:
+        folder = Path(name)
+        async with Server(folder / "ended", environment=ONE_SHARD) as server, AsyncExitStack() as stack:
+            await fill(stack, server)
             await measure_deadlines(server, clip, cuts)
             await measure_terminations(server, clip, cuts.terminate_ms)
-    with tempfile.TemporaryDirectory(prefix="curtaincall-bench-") as folder:
-        async with Server(Path(folder), launcher=("-c", BLOCKABLE)) as server:
+        blockable = Server(folder / "blocked", environment=ONE_SHARD, launcher=("-c", BLOCKABLE))
+        async with blockable as server, AsyncExitStack() as stack:
+            await fill(stack, server)
             await measure_blocked(server, clip, cuts)
-    with tempfile.TemporaryDirectory(prefix="curtaincall-bench-") as folder:
-        async with NodeProcess(Path(folder) / "node") as node:
-            async with Server(Path(folder) / "server", environment=forwarded_by(node)) as server:
+        async with NodeProcess(folder / "node", environment=ONE_SHARD) as node:
+            async with Server(folder / "server", environment=forwarded_by(node)) as server, AsyncExitStack() as stack:
+                await fill(stack, server)
                 await measure_terminations(server, clip, cuts.node_terminate_ms)
-            await measure_killed(Path(folder), node, clip, cuts)
-    report = Report("cutoff")
+            await measure_killed(folder, node, clip, cuts)
+    report = Report("cutoff-loaded" if FULL_LOAD else "cutoff")
     report.distribution("deadline_cut_ms", "ms", cuts.deadline_ms, "p99 <= 3 ms")
     report.distribution("terminate_cut_ms", "ms", cuts.terminate_ms, "p99 <= 3 ms")
     report.distribution("control_blocked_cut_ms", "ms", cuts.blocked_ms, f"p99 <= {LEASE_MS + 3} ms")

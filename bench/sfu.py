@@ -12,7 +12,6 @@ kernel's in any case. How many packets a core forwards without loss is found by 
 
 import asyncio
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -20,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.crowd import clip
 from bench.report import Report
-from support.media_files import ROOT, media_files
 from support.server import Server
 from support.swarm import SwarmPeer
 
@@ -74,22 +73,6 @@ class Outcome:
     lost_share: float
     join_ms: list[float]
     grew_mib: float
-
-
-def clip(kbps: int) -> tuple[Path, Path]:
-    """A picture of this bit rate (VP8) and a tone, made once."""
-    opus = media_files(width=426, height=240).opus
-    target = ROOT / "build" / "media" / f"noise-{kbps}.ivf"
-    if not target.exists():
-        size = "640x360" if kbps > 1_000 else "320x180"
-        source = f"testsrc2=size={size}:rate=30,noise=alls=20:allf=t"
-        rate = ["-b:v", f"{kbps}k", "-minrate", f"{kbps}k", "-maxrate", f"{kbps}k", "-bufsize", f"{kbps // 4}k"]
-        coding = ["-c:v", "libvpx", "-deadline", "realtime", "-g", "60", "-keyint_min", "60"]
-        unfinished = target.with_name(f"unfinished-{target.name}")
-        command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-t", "12", *coding, *rate]
-        subprocess.run([*command, str(unfinished)], check=True)
-        unfinished.rename(target)
-    return target, opus
 
 
 async def counters(server: Server) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Whether anything of payments is due: one question, so that a server without payments does next to nothing for them."""
+"""Whether anything of payments is due: one question, so that a server without payments does next to nothing for it."""
 
 from collections.abc import Sequence
 from enum import StrEnum

@@ -25,8 +25,8 @@ BUSY_TIMEOUT_MS: Final = 5_000
 """How long a connection waits for another process (a migration, a backup) before it gives up."""
 
 WAL_PAGES: Final = 4_000
-"""How many pages (16 MiB) are kept in the log before they are copied into the file: a page that changes often, as those of
-the indexes do, is copied once for all its changes."""
+"""How many pages (16 MiB) are kept in the log before they are copied into the file: a page that changes often, as an
+index's last one does, is copied once for all its changes."""
 
 OUT_OF_ORDER: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
