@@ -4,6 +4,7 @@
 //! behind one UDP port. Nothing here knows Python.
 
 pub mod allocator;
+pub mod budget;
 pub mod capture;
 pub mod command;
 pub mod consent;

@@ -2,20 +2,24 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 /// Addresses a peer may be bound to at a time (candidate pairs it checks from); the oldest gives way.
 pub const MAX_ADDRESSES: usize = 8;
-
-/// Datagrams from unknown addresses that are looked at, per second, for the whole shard.
-const STRANGERS_PER_SECOND: u32 = 20_000;
 
 /// Maps addresses and ICE user names to keys of peers.
 #[derive(Debug)]
 pub struct Routes<K> {
     addresses: HashMap<SocketAddr, K>,
     ufrags: HashMap<String, K>,
-    strangers: Bucket,
+}
+
+impl<K> Default for Routes<K> {
+    fn default() -> Self {
+        Self {
+            addresses: HashMap::new(),
+            ufrags: HashMap::new(),
+        }
+    }
 }
 
 /// What one peer is known by.
@@ -26,25 +30,12 @@ pub struct Known {
 }
 
 impl<K: Copy + PartialEq> Routes<K> {
-    pub fn new(now: Instant) -> Self {
-        Self {
-            addresses: HashMap::new(),
-            ufrags: HashMap::new(),
-            strangers: Bucket::new(STRANGERS_PER_SECOND, now),
-        }
-    }
-
     pub fn by_address(&self, address: SocketAddr) -> Option<K> {
         self.addresses.get(&address).copied()
     }
 
     pub fn by_ufrag(&self, ufrag: &str) -> Option<K> {
         self.ufrags.get(ufrag).copied()
-    }
-
-    /// Whether one more stranger may be looked at.
-    pub fn admit_stranger(&mut self, now: Instant) -> bool {
-        self.strangers.take(now)
     }
 
     /// The session has accepted a check from this address.
@@ -109,35 +100,4 @@ pub fn local_ufrag(datagram: &[u8]) -> Option<&str> {
         rest = rest.get(4 + length.next_multiple_of(4)..)?;
     }
     None
-}
-
-/// A token bucket that holds one second's worth.
-#[derive(Debug)]
-pub struct Bucket {
-    per_second: u32,
-    tokens: u32,
-    filled_at: Instant,
-}
-
-impl Bucket {
-    pub fn new(per_second: u32, now: Instant) -> Self {
-        Self {
-            per_second,
-            tokens: per_second,
-            filled_at: now,
-        }
-    }
-
-    pub fn take(&mut self, now: Instant) -> bool {
-        let since = now.saturating_duration_since(self.filled_at);
-        if since >= Duration::from_secs(1) {
-            self.tokens = self.per_second;
-            self.filled_at = now;
-        }
-        if self.tokens == 0 {
-            return false;
-        }
-        self.tokens -= 1;
-        true
-    }
 }

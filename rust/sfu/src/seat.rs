@@ -9,13 +9,14 @@ use str0m::media::{Frequency, MediaKind, Mid, Pt, Rid};
 use str0m::rtp::Ssrc;
 
 use crate::allocator::{Why, Wish};
+use crate::budget::Budgets;
 use crate::capture::CaptureClock;
 use crate::consent::Consent;
 use crate::event::SourceName;
 use crate::keyframes::Debounce;
 use crate::peer::Peer;
 use crate::rewrite::{Rewriter, StreamTag};
-use crate::route::{Bucket, Known};
+use crate::route::Known;
 use crate::sdp::Line;
 use crate::timers::{Armed, Turns};
 use crate::units::{RoomId, UserId};
@@ -29,9 +30,6 @@ new_key_type! {
 
 /// How long a session may be silent before it is dropped. Longer than the 30 s for which a paid session waits.
 pub const GRACE: Duration = Duration::from_secs(40);
-
-/// Packets per second of streams not yet proven, per session: mapping them comes before authentication in str0m.
-const UNPROVEN_PER_SECOND: u32 = 500;
 
 /// Streams of a session that may be proven: every layer of every track, with its resends, twice over.
 const MAX_PROVEN: usize = 48;
@@ -81,7 +79,7 @@ pub struct Link {
     pub lost_at: Option<Instant>,
     pub tracks: Vec<Track>,
     pub slots: Vec<Slot>,
-    pub unproven: Bucket,
+    pub budgets: Budgets,
     proven: Vec<Ssrc>,
 }
 
@@ -179,7 +177,7 @@ impl Link {
             lost_at: None,
             tracks: Vec::new(),
             slots: Vec::new(),
-            unproven: Bucket::new(UNPROVEN_PER_SECOND, now),
+            budgets: Budgets::new(now),
             proven: Vec::new(),
         }
     }

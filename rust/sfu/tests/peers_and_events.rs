@@ -8,6 +8,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use curtaincall_sfu::budget::{Budgets, MEDIA_PER_SECOND};
 use curtaincall_sfu::consent::{Consent, Heard, QUIET_SILENCE, TALKATIVE_SILENCE};
 use curtaincall_sfu::event::{Event, What};
 use curtaincall_sfu::event_log::{EventLog, MAX_WAITING};
@@ -79,7 +80,7 @@ mod routes {
 
     #[test]
     fn a_peer_keeps_its_newest_addresses_only() {
-        let mut routes = Routes::new(Instant::now());
+        let mut routes = Routes::default();
         let mut known = Known::default();
         (0..=MAX_ADDRESSES as u16)
             .for_each(|port| routes.bind_address(1, &mut known, address(port)));
@@ -91,7 +92,7 @@ mod routes {
 
     #[test]
     fn forgetting_a_peer_leaves_an_address_that_another_took_over() {
-        let mut routes = Routes::new(Instant::now());
+        let mut routes = Routes::default();
         let (mut first, mut second) = (Known::default(), Known::default());
         routes.bind_address(1, &mut first, address(5));
         routes.bind_address(2, &mut second, address(5));
@@ -101,7 +102,7 @@ mod routes {
 
     #[test]
     fn a_restart_replaces_the_user_name() {
-        let mut routes = Routes::new(Instant::now());
+        let mut routes = Routes::default();
         let mut known = Known::default();
         routes.bind_ufrag(1, &mut known, "old".to_owned());
         routes.bind_ufrag(1, &mut known, "new".to_owned());
@@ -109,17 +110,6 @@ mod routes {
             (routes.by_ufrag("old"), routes.by_ufrag("new")),
             (None, Some(1))
         );
-    }
-
-    #[test]
-    fn strangers_are_counted_and_let_in_again_later() {
-        let start = Instant::now();
-        let mut routes = Routes::<u8>::new(start);
-        let admitted = (0..1_000_000)
-            .filter(|_| routes.admit_stranger(start))
-            .count();
-        assert!(admitted < 100_000);
-        assert!(routes.admit_stranger(start + ms(1_000)));
     }
 
     proptest! {
@@ -212,5 +202,34 @@ mod event_log {
         (0..1_000).for_each(|index| log.push(transport("flapping", index % 2 == 0)));
         let all = log.fetch(EventNumber(0), usize::MAX);
         assert_eq!(all.len(), MAX_WAITING + 1);
+    }
+}
+
+mod budgets {
+    use super::*;
+
+    #[test]
+    fn what_exceeds_a_budget_is_refused_until_a_second_later() {
+        let start = Instant::now();
+        let mut budgets = Budgets::new(start);
+        let admitted = (0..100_000).filter(|_| budgets.media.take(start)).count();
+        assert_eq!(admitted, MEDIA_PER_SECOND as usize);
+        assert!(!budgets.media.take(start + ms(999)));
+        assert!(budgets.media.take(start + ms(1_000)));
+    }
+
+    #[test]
+    fn one_kind_of_datagram_does_not_use_up_the_budget_of_another() {
+        let start = Instant::now();
+        let mut budgets = Budgets::new(start);
+        while budgets.unproven.take(start) {}
+        while budgets.reports.take(start) {}
+        for budget in [
+            &mut budgets.checks,
+            &mut budgets.handshakes,
+            &mut budgets.media,
+        ] {
+            assert!(budget.take(start));
+        }
     }
 }

@@ -148,7 +148,7 @@ impl Shard {
             rooms: HashMap::new(),
             seats: SlotMap::with_key(),
             leases: SlotMap::with_key(),
-            routes: Routes::new(now),
+            routes: Routes::default(),
             timers: Timers::default(),
             turns: Turns::new(now),
             touched: Vec::new(),

@@ -54,10 +54,7 @@ impl Shard {
     fn route(&mut self, from: SocketAddr, bytes: &[u8]) -> Option<()> {
         let datagram = classify(bytes).filter(|_| bytes.len() <= MAX_DATAGRAM)?;
         let bound = self.routes.by_address(from);
-        if bound.is_none() && !(datagram == Datagram::Check && self.routes.admit_stranger(self.now))
-        {
-            return None;
-        }
+        // Of a stranger only a check is looked at, and only one that names a session.
         let key = match datagram {
             // A client that starts anew from the same port is another session's.
             Datagram::Check => local_ufrag(bytes)
@@ -67,10 +64,14 @@ impl Shard {
         };
         let now = self.now;
         let link = self.seats.get_mut(key)?.link.as_mut()?;
-        if let Datagram::Rtp(stream) = datagram
-            && !link.is_proven(stream)
-            && !link.unproven.take(now)
-        {
+        let budget = match datagram {
+            Datagram::Check => &mut link.budgets.checks,
+            Datagram::Dtls => &mut link.budgets.handshakes,
+            Datagram::Rtcp => &mut link.budgets.reports,
+            Datagram::Rtp(stream) if link.is_proven(stream) => &mut link.budgets.media,
+            Datagram::Rtp(_) => &mut link.budgets.unproven,
+        };
+        if !budget.take(now) {
             return None;
         }
         let receive = Receive::new(Protocol::Udp, from, link.local, bytes).ok()?;

@@ -34,6 +34,8 @@ pub struct Client {
     pub audio: Option<Mid>,
     /// Its network is gone.
     pub dark: bool,
+    /// It sends reports on what it receives.
+    pub acknowledges: bool,
     pub next_seq: HashMap<(Mid, Option<Rid>), u64>,
     pub deadline: Instant,
 }
@@ -56,6 +58,7 @@ impl Client {
             video: None,
             audio: None,
             dark: false,
+            acknowledges: true,
             next_seq: Default::default(),
             deadline: now,
         }

@@ -75,6 +75,11 @@ pub fn user(name: &str) -> UserId {
     UserId::new(name)
 }
 
+/// RTCP, by its first bytes (RFC 5761 section 4).
+fn is_report(bytes: &[u8]) -> bool {
+    matches!(bytes, [128..=191, 192..=223, ..])
+}
+
 impl World {
     /// A room with one lease of `fan` (who pays) for `star`.
     pub fn new() -> Self {
@@ -365,7 +370,7 @@ impl World {
             client.rtc.handle_input(PeerInput::Timeout(now)).unwrap();
         }
         while let Some((to, bytes)) = client.poll(now) {
-            if !client.dark {
+            if !client.dark && (client.acknowledges || !is_report(&bytes)) {
                 let from = client.address;
                 self.wires.push_back(InFlight {
                     arrives_at: now + DELAY,
