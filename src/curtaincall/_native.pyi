@@ -3,14 +3,29 @@ from typing import Literal, TypeAlias, final
 
 __all__ = ["Engine", "SfuError"]
 
-_Slot: TypeAlias = tuple[str, str, str | None, str | None]
-"""mid, kind, user, source"""
+_Slot: TypeAlias = tuple[str, str, str | None, str | None, int | None, str | None]
+"""mid, kind, user, source, height, paused"""
 
 _TracksChanged: TypeAlias = tuple[Literal["tracks_changed"], int, int, str, str, list[_Slot]]
 """kind, number, at_us, room, user, slots"""
 
 _TransportChanged: TypeAlias = tuple[Literal["transport_changed"], int, int, str, str, bool]
 """kind, number, at_us, room, user, connected"""
+
+_SpeakerChanged: TypeAlias = tuple[Literal["speaker_changed"], int, int, str, str, str | None]
+"""kind, number, at_us, room, user, speaker"""
+
+_Flow: TypeAlias = tuple[int, int | None, int | None]
+"""rate_bps, loss_permille, jitter_us"""
+
+_SlotStats: TypeAlias = tuple[str, int | None, int, int, int]
+"""mid, height, rate_bps, freezes, frozen_us"""
+
+_Link: TypeAlias = tuple[int | None, int | None, _Flow, _Flow, list[_SlotStats]]
+"""rtt_us, estimate_bps, up, down, slots"""
+
+_StatsSampled: TypeAlias = tuple[Literal["stats_sampled"], int, int, str, str, _Link]
+"""kind, number, at_us, room, user, link"""
 
 _MediaFlowing: TypeAlias = tuple[Literal["media_flowing"], int, int, str, str, int]
 """kind, number, at_us, room, lease, epoch"""
@@ -21,7 +36,9 @@ _MeterRead: TypeAlias = tuple[Literal["meter_read"], int, int, str, str, int, bo
 _LeaseEnded: TypeAlias = tuple[Literal["lease_ended"], int, int, str, str, str, int, int, int, int, int]
 """kind, number, at_us, room, lease, cause, epoch, billable_us, deadline_us, last_forward_us, packets_after_deadline"""
 
-_Event: TypeAlias = _TracksChanged | _TransportChanged | _MediaFlowing | _MeterRead | _LeaseEnded
+_Event: TypeAlias = (
+    _TracksChanged | _TransportChanged | _SpeakerChanged | _StatsSampled | _MediaFlowing | _MeterRead | _LeaseEnded
+)
 
 class SfuError(Exception):
     """A command was refused; `args` are (code, message)."""

@@ -24,6 +24,8 @@ from curtaincall.media.ports import (
     OpenLease,
     OpenSeat,
     Slot,
+    SpeakerChanged,
+    StatsSampled,
     Subscription,
     TracksChanged,
     TransportChanged,
@@ -277,7 +279,10 @@ async def test_slots_are_told_in_full_and_emptied_when_somebody_leaves(engine: M
     fan, star = peers(engine)
     async with fan, star:
         shown = await listener.next(TracksChanged, lambda event: event.slots[0].user_id == STAR)
-        assert shown.slots == (Slot("2", "audio", STAR, "microphone"), Slot("3", "video", STAR, "camera"))
+        assert shown.slots == (
+            Slot("2", "audio", STAR, "microphone", paused="lease"),
+            Slot("3", "video", STAR, "camera", paused="lease"),
+        )
         await engine.close_seat(ROOM, STAR)
         left = await listener.next(TracksChanged, lambda event: event.user_id == FAN and event.number > shown.number)
         assert left.slots == (Slot("2", "audio", None, None), Slot("3", "video", None, None))
@@ -294,6 +299,55 @@ async def test_height_0_pauses_the_video_of_one_and_not_the_sound(engine: MediaE
         await star.received()
         await engine.subscribe(Subscription(ROOM, FAN, STAR, 720, 0))
         await fan.received()
+
+
+async def test_why_a_picture_stands_still_is_told(engine: MediaEngine, listener: Listener) -> None:
+    await open_call(engine)
+    grant(engine, 1, 1)
+    fan, star = peers(engine)
+
+    async def told(paused: str | None) -> None:
+        await listener.next(TracksChanged, lambda event: event.user_id == FAN and event.slots[1].paused == paused)
+
+    async with fan, star:
+        await fan.received()
+        await engine.subscribe(Subscription(ROOM, FAN, STAR, 0, 0))
+        await told("subscription")
+        await engine.subscribe(Subscription(ROOM, FAN, STAR, 720, 0))
+        await told(None)
+        engine.revoke(ROOM, LEASE)
+        await told("lease")
+
+
+async def test_who_speaks_is_told_to_everybody_who_may_hear(engine: MediaEngine, listener: Listener) -> None:
+    await open_call(engine)
+    grant(engine, 1, 1)
+    async with EnginePeer(engine, ROOM, FAN), EnginePeer(engine, ROOM, STAR, speaks=True):
+        for user in (FAN, STAR):
+            told = await listener.next(SpeakerChanged, lambda event, user=user: event.user_id == user)
+            assert told.speaker_id == STAR
+        engine.revoke(ROOM, LEASE)
+        for user in (FAN, STAR):
+            told = await listener.next(SpeakerChanged, lambda event, user=user: event.user_id == user)
+            assert told.speaker_id is None
+
+
+async def test_the_figures_of_each_link_are_told_again_and_again(engine: MediaEngine, listener: Listener) -> None:
+    await open_call(engine)
+    grant(engine, 1, 1)
+    fan, star = peers(engine)
+
+    def is_known(event: StatsSampled) -> bool:
+        return event.user_id == FAN and event.rtt_us is not None and event.down.loss_permille is not None
+
+    async with fan, star:
+        await fan.received()
+        first = await listener.next(StatsSampled, is_known)
+        second = await listener.next(StatsSampled, lambda event: is_known(event) and event.number > first.number)
+        assert second.at_us - first.at_us >= 900_000
+        assert second.up.rate_bps > 0
+        assert [slot.mid for slot in second.slots] == ["3"]
+        assert second.down.rate_bps > second.slots[0].rate_bps > 0
 
 
 async def test_a_further_offer_adds_slots_to_the_running_session(engine: MediaEngine, listener: Listener) -> None:

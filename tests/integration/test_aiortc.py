@@ -1,6 +1,7 @@
 """aiortc, which shares no code with us, joins over the public signaling, publishes and receives."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -44,6 +45,12 @@ async def test_a_conference_of_two(server: Server) -> None:
         for peer in (ann, bob):
             await peer.frames_on("video")
             await peer.frames_on("audio")
+        for peer in (ann, bob):
+            stats = await peer.signaling.wait_for("STATS", lambda message: message["down"]["lossPercent"] is not None)
+            assert stats["up"]["rateBps"] > 0
+            assert stats["rttMs"] > 0
+            # Of one's own link only, and of nobody by name.
+            assert not {"ann", "bob", room_id} & set(json.dumps(stats).split('"'))
         await bob.signaling.send("LEAVE_ROOM")
         assert await ann.signaling.wait_for("PARTICIPANT_LEFT") == {
             "type": "PARTICIPANT_LEFT",

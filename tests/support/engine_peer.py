@@ -1,14 +1,16 @@
 """A peer made of aiortc that negotiates with a MediaEngine directly: what a browser is to the server."""
 
 import asyncio
+import math
 import random
+import struct
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
-from av import VideoFrame
+from av import AudioFrame, VideoFrame
 
 from curtaincall.media.ports import MediaEngine
 
@@ -28,16 +30,30 @@ class SmallPicture(VideoStreamTrack):
         return frame
 
 
+class Tone(AudioStreamTrack):
+    """A steady tone, as loud as a voice close by."""
+
+    async def recv(self) -> AudioFrame:
+        frame = await super().recv()
+        assert isinstance(frame, AudioFrame)
+        wave = (round(8_000 * math.sin(0.35 * place)) for place in range(frame.samples))
+        plane = frame.planes[0]
+        plane.update(struct.pack(f"{frame.samples}h", *wave).ljust(plane.buffer_size, b"\0"))
+        return frame
+
+
 class EnginePeer:
     """Own tracks sendonly, pairs of slots recvonly. Counts decoded frames by kind."""
 
-    def __init__(self, engine: MediaEngine, room_id: str, user_id: str, *, publishes: bool = True) -> None:
+    def __init__(
+        self, engine: MediaEngine, room_id: str, user_id: str, *, publishes: bool = True, speaks: bool = False
+    ) -> None:
         self.frames = {"audio": 0, "video": 0}
         self._engine = engine
         self._seat = (room_id, user_id)
         # Everything goes over one transport; aiortc believes it of several tracks of a kind only if told beforehand.
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-        self._own = [AudioStreamTrack(), SmallPicture()] if publishes else []
+        self._own = [Tone() if speaks else AudioStreamTrack(), SmallPicture()] if publishes else []
         self._senders = [self._pc.addTransceiver(track, direction="sendonly").sender for track in self._own]
         self._readers: dict[Any, asyncio.Task[None]] = {}
         self._arrived = asyncio.Condition()

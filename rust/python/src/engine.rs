@@ -198,6 +198,7 @@ impl Engine {
                 ("media_forwarded", counters.media_forwarded),
                 ("media_denied", counters.media_denied),
                 ("peers_discarded", counters.peers_discarded),
+                ("freezes", counters.freezes),
                 ("receive_calls", status.calls.receive),
                 ("send_calls", status.calls.send),
             ];

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use str0m::media::{MediaKind, Mid};
 
+use crate::allocator::{Height, Why};
 use crate::lease::Ended;
+use crate::stats::Stats;
 use crate::units::{Epoch, LeaseId, RoomId, UserId};
 use std::time::Duration;
 
@@ -32,6 +34,10 @@ pub struct SlotState {
     pub mid: Mid,
     pub kind: MediaKind,
     pub from: Option<(UserId, SourceName)>,
+    /// Lines of the picture that is being forwarded, if they are known.
+    pub height: Option<Height>,
+    /// Why nothing is forwarded.
+    pub paused: Option<Why>,
 }
 
 /// An event and where it happened.
@@ -51,6 +57,15 @@ pub enum What {
     TransportChanged {
         user: UserId,
         connected: bool,
+    },
+    /// Who speaks, for somebody in the room.
+    SpeakerChanged {
+        user: UserId,
+        speaker: Option<UserId>,
+    },
+    StatsSampled {
+        user: UserId,
+        stats: Box<Stats>,
     },
     MediaFlowing {
         lease: LeaseId,

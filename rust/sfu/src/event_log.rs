@@ -1,7 +1,8 @@
 //! Events of all shards, numbered from 1, kept until they are acknowledged.
 //!
-//! Levels (the meter, who is on which slot) coalesce while nobody has fetched them: only the newest counts. Edges
-//! (leases ended, media flowing, transports) are never dropped; when too many wait, the engine takes no new rooms.
+//! Levels (the meter, who is on which slot, who speaks, figures) coalesce while nobody has fetched them: only the newest
+//! counts. Edges (leases ended, media flowing, transports) are never dropped; when too many wait, the engine takes no
+//! new rooms.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -19,6 +20,8 @@ pub const MAX_WAITING: usize = 65_536;
 enum Level {
     Meter(RoomId, LeaseId),
     Tracks(RoomId, UserId),
+    Speaker(RoomId, UserId),
+    Stats(RoomId, UserId),
     /// A transport is an edge, and becomes a level only when the log is over its bound: flapping must not fill memory.
     Transport(RoomId, UserId),
 }
@@ -116,6 +119,8 @@ impl Log {
         match &event.what {
             What::MeterRead { lease, .. } => Some(Level::Meter(room, lease.clone())),
             What::TracksChanged { user, .. } => Some(Level::Tracks(room, user.clone())),
+            What::SpeakerChanged { user, .. } => Some(Level::Speaker(room, user.clone())),
+            What::StatsSampled { user, .. } => Some(Level::Stats(room, user.clone())),
             What::TransportChanged { user, .. } if self.is_full() => {
                 Some(Level::Transport(room, user.clone()))
             }

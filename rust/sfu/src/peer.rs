@@ -13,6 +13,8 @@ use str0m::net::Transmit;
 use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
+use crate::stats::Counted;
+
 /// Outputs of one drain. Far above what a packet can cause; a peer that goes on for longer is broken.
 const MAX_OUTPUTS_PER_DRAIN: usize = 10_000;
 
@@ -34,6 +36,7 @@ pub struct Drained {
     pub transmits: Vec<Transmit>,
     pub packets: Vec<RtpPacket>,
     pub keyframes_wanted: Vec<Mid>,
+    pub counted: Vec<Counted>,
     pub connected: bool,
     pub disconnected: bool,
 }
@@ -43,6 +46,7 @@ impl Drained {
         self.transmits.clear();
         self.packets.clear();
         self.keyframes_wanted.clear();
+        self.counted.clear();
         self.connected = false;
         self.disconnected = false;
     }
@@ -195,6 +199,9 @@ fn sort_event(event: Event, drained: &mut Drained) {
     match event {
         Event::RtpPacket(packet) => drained.packets.push(packet),
         Event::KeyframeRequest(request) => drained.keyframes_wanted.push(request.mid),
+        Event::PeerStats(stats) => drained.counted.push(Counted::Session(stats)),
+        Event::MediaEgressStats(stats) => drained.counted.push(Counted::Sent(stats)),
+        Event::MediaIngressStats(stats) => drained.counted.push(Counted::Came(stats)),
         Event::Connected => drained.connected = true,
         Event::IceConnectionStateChange(IceConnectionState::Disconnected) | Event::Closed => {
             drained.disconnected = true;

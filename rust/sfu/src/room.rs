@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use crate::seat::{LeaseKey, SeatKey};
+use crate::speaker::Floor;
 use crate::units::{LeaseId, UserId};
 
 #[derive(Debug, Default)]
 pub struct Room {
     seats: Vec<(UserId, SeatKey)>,
     leases: HashMap<LeaseId, LeaseKey>,
+    pub floor: Floor<SeatKey>,
 }
 
 impl Room {

@@ -14,6 +14,7 @@ use str0m::{Candidate, Rtc};
 
 use crate::error::SfuError;
 use crate::peer::RTX_CACHE_PACKETS;
+use crate::stats;
 
 /// Longest offer that is looked at.
 pub const MAX_OFFER_BYTES: usize = 256 * 1024;
@@ -168,6 +169,7 @@ pub fn build_session(
     let mut config = Rtc::builder()
         .set_ice_lite(true)
         .set_rtp_mode(true)
+        .set_stats_interval(Some(stats::EVERY))
         .set_dtls_cert(certificate)
         .clear_codecs()
         .enable_opus(true, false)

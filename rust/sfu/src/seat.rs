@@ -8,16 +8,19 @@ use str0m::format::{CodecConfig, PayloadParams};
 use str0m::media::{Frequency, MediaKind, Mid, Pt, Rid};
 use str0m::rtp::Ssrc;
 
-use crate::allocator::{Why, Wish};
+use crate::allocator::{Height, Why, Wish};
 use crate::budget::Budgets;
 use crate::capture::CaptureClock;
 use crate::consent::Consent;
 use crate::event::SourceName;
 use crate::keyframes::Debounce;
 use crate::peer::Peer;
+use crate::pictures::Pictures;
 use crate::rewrite::{Rewriter, StreamTag};
 use crate::route::Known;
 use crate::sdp::Line;
+use crate::speaker::Voice;
+use crate::stats::Sampler;
 use crate::timers::{Armed, Turns};
 use crate::units::{RoomId, UserId};
 
@@ -80,7 +83,19 @@ pub struct Link {
     pub tracks: Vec<Track>,
     pub slots: Vec<Slot>,
     pub budgets: Budgets,
+    pub sight: Sight,
     proven: Vec<Ssrc>,
+}
+
+/// What is seen and told of a session beyond its media.
+#[derive(Default)]
+pub struct Sight {
+    /// What is heard of the user.
+    pub voice: Voice,
+    /// Of whom the user was told last that they speak.
+    pub speaker_told: Option<SeatKey>,
+    pub sampler: Sampler,
+    pub stats_told_at: Option<Instant>,
 }
 
 /// A track that the user publishes.
@@ -121,6 +136,9 @@ pub struct Slot {
     pub target: Option<StreamTag>,
     /// Why nothing is forwarded.
     pub paused: Option<Why>,
+    pub pictures: Pictures,
+    /// Height and pause as the user was told them last.
+    pub told: (Option<Height>, Option<Why>),
     /// Carries the payee's media to the payer.
     pub metered: bool,
 }
@@ -178,6 +196,7 @@ impl Link {
             tracks: Vec::new(),
             slots: Vec::new(),
             budgets: Budgets::new(now),
+            sight: Sight::default(),
             proven: Vec::new(),
         }
     }
@@ -312,6 +331,8 @@ impl Slot {
             rewriter: Rewriter::new(clock_rate),
             target: None,
             paused: None,
+            pictures: Pictures::default(),
+            told: (None, None),
             metered: false,
         }
     }

@@ -15,6 +15,7 @@ from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
 from curtaincall.ledger.service import Ledger
 from curtaincall.media.embedded import EmbeddedEngine
+from curtaincall.media.figures import LinkFigures
 from curtaincall.media.placement import PlacedEngine
 from curtaincall.observability.metrics import Metrics
 from curtaincall.payments.cards import CardPayments
@@ -51,6 +52,7 @@ def services_of(settings: Settings, overrides: Overrides, database: Database, cl
     media = overrides.media(settings) if overrides.media else media_engine(settings, clock)
     if isinstance(media, EmbeddedEngine | PlacedEngine):
         metrics.watch_media(media.stats)
+        LinkFigures(metrics.registry, bus)  # kept alive by its subscription
     ledger = Ledger(clock, ids)
     gateways = Gateways(gateways_of(settings, executor, clock, ids))
     cards = CardPayments(executor, ledger, gateways, clock, ids, bus, settings.currency)

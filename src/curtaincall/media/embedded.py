@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from curtaincall import _native
 from curtaincall.media.ports import (
+    Flow,
     Grant,
     LeaseEnd,
     LeaseEnded,
@@ -18,6 +19,9 @@ from curtaincall.media.ports import (
     OpenLease,
     OpenSeat,
     Slot,
+    SlotStats,
+    SpeakerChanged,
+    StatsSampled,
     Subscription,
     TracksChanged,
     TransportChanged,
@@ -196,6 +200,13 @@ def _event(raw: "_native._Event") -> MediaEvent:
         _, number, at_us, room, user, connected = raw
         state = TransportState.CONNECTED if connected else TransportState.DISCONNECTED
         return TransportChanged(number, at_us, room, user, state)
+    if raw[0] == "speaker_changed":
+        _, number, at_us, room, user, speaker = raw
+        return SpeakerChanged(number, at_us, room, user, speaker)
+    if raw[0] == "stats_sampled":
+        _, number, at_us, room, user, (rtt_us, estimate_bps, up, down, stats) = raw
+        of_slots = tuple(SlotStats(*slot) for slot in stats)
+        return StatsSampled(number, at_us, room, user, rtt_us, estimate_bps, Flow(*up), Flow(*down), of_slots)
     if raw[0] == "media_flowing":
         _, number, at_us, room, lease, epoch = raw
         return MediaFlowing(number, at_us, room, lease, epoch)

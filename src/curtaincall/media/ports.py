@@ -92,20 +92,75 @@ class MediaEvent:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One recvonly slot of a participant's offer; `user_id` and `source` are None when it carries nothing."""
+    """One recvonly slot of a participant's offer; `user_id` and `source` are None when it carries nothing.
+
+    `height` is how many lines the picture has that is being forwarded, None where that is not known. `paused` says why
+    nothing is: "bandwidth", "subscription" (a wish of `user_id`) or "lease".
+    """
 
     mid: str
     kind: str
     user_id: str | None
     source: str | None
+    height: int | None = None
+    paused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TracksChanged(MediaEvent):
-    """Which user is on which slot of `user_id`: the whole list each time."""
+    """What is on which slot of `user_id`: the whole list each time.
+
+    Whoever comes and goes is told at once, heights and pauses at most four times a second.
+    """
 
     user_id: str
     slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerChanged(MediaEvent):
+    """`user_id` hears `speaker_id` from now on (None: nobody speaks); whoever may hear nobody is told of nobody.
+
+    Like the figures below it coalesces while nobody has fetched it.
+    """
+
+    user_id: str
+    speaker_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Everything that goes one way. None is what nobody has reported."""
+
+    rate_bps: int
+    loss_permille: int | None
+    jitter_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStats:
+    """A slot that carries video. Freezes and how long they were are counted since the session began."""
+
+    mid: str
+    height: int | None
+    rate_bps: int
+    freezes: int
+    frozen_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatsSampled(MediaEvent):
+    """The link of a user in about the last second: `up` is what the user sends, `down` what the user is sent.
+
+    `estimate_bps` is what the way down is thought to carry, None where nobody estimates it.
+    """
+
+    user_id: str
+    rtt_us: int | None
+    estimate_bps: int | None
+    up: Flow
+    down: Flow
+    slots: tuple[SlotStats, ...]
 
 
 class TransportState(StrEnum):

@@ -1,8 +1,11 @@
 """Between the values of the MediaEngine port and the messages of `proto/curtaincall/media/v1`."""
 
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
+
+from google.protobuf.message import Message
 
 from curtaincall.media.ports import (
+    Flow,
     Grant,
     LeaseEnd,
     LeaseEnded,
@@ -12,12 +15,17 @@ from curtaincall.media.ports import (
     OpenLease,
     OpenSeat,
     Slot,
+    SlotStats,
+    SpeakerChanged,
+    StatsSampled,
     Subscription,
     TracksChanged,
     TransportChanged,
     TransportState,
 )
 from curtaincall.media.v1 import media_node_pb2 as pb
+
+V = TypeVar("V")
 
 CAUSES: Final = {
     LeaseEnd.QUOTA: pb.LEASE_END_QUOTA,
@@ -114,12 +122,26 @@ def event_message(event: MediaEvent) -> pb.Event:
     match event:
         case TracksChanged():
             slots = [
-                pb.Slot(mid=slot.mid, kind=slot.kind, user_id=slot.user_id, source=slot.source) for slot in event.slots
+                pb.Slot(
+                    mid=slot.mid,
+                    kind=slot.kind,
+                    user_id=slot.user_id,
+                    source=slot.source,
+                    height=slot.height,
+                    paused=slot.paused,
+                )
+                for slot in event.slots
             ]
             message.tracks_changed.CopyFrom(pb.TracksChanged(user_id=event.user_id, slots=slots))
         case TransportChanged():
             connected = event.state is TransportState.CONNECTED
             message.transport_changed.CopyFrom(pb.TransportChanged(user_id=event.user_id, connected=connected))
+        case SpeakerChanged():
+            message.speaker_changed.CopyFrom(
+                pb.SpeakerChanged(user_id=event.user_id, speaker_id=event.speaker_id),
+            )
+        case StatsSampled():
+            message.stats_sampled.CopyFrom(_stats_message(event))
         case MediaFlowing():
             message.media_flowing.CopyFrom(pb.MediaFlowing(lease_id=event.lease_id, epoch=event.epoch))
         case MeterRead():
@@ -161,6 +183,13 @@ def event_of(message: pb.Event, ahead_us: int) -> MediaEvent | None:
         case "transport_changed":
             state = TransportState.CONNECTED if message.transport_changed.connected else TransportState.DISCONNECTED
             return TransportChanged(number, at_us, room, message.transport_changed.user_id, state)
+        case "speaker_changed":
+            speaker = message.speaker_changed
+            return SpeakerChanged(
+                number, at_us, room, speaker.user_id, _if_set(speaker, "speaker_id", speaker.speaker_id)
+            )
+        case "stats_sampled":
+            return _stats_sampled(message, at_us)
         case "media_flowing":
             flowing = message.media_flowing
             return MediaFlowing(number, at_us, room, flowing.lease_id, flowing.epoch)
@@ -179,9 +208,66 @@ def _slot(slot: pb.Slot) -> Slot:
     return Slot(
         slot.mid,
         slot.kind,
-        slot.user_id if slot.HasField("user_id") else None,
-        slot.source if slot.HasField("source") else None,
+        _if_set(slot, "user_id", slot.user_id),
+        _if_set(slot, "source", slot.source),
+        _if_set(slot, "height", slot.height),
+        _if_set(slot, "paused", slot.paused),
     )
+
+
+def _stats_message(event: StatsSampled) -> pb.StatsSampled:
+    return pb.StatsSampled(
+        user_id=event.user_id,
+        rtt_us=event.rtt_us,
+        estimate_bps=event.estimate_bps,
+        up=_flow_message(event.up),
+        down=_flow_message(event.down),
+        slots=[
+            pb.SlotStats(
+                mid=slot.mid,
+                height=slot.height,
+                rate_bps=slot.rate_bps,
+                freezes=slot.freezes,
+                frozen_us=slot.frozen_us,
+            )
+            for slot in event.slots
+        ],
+    )
+
+
+def _flow_message(flow: Flow) -> pb.Flow:
+    return pb.Flow(rate_bps=flow.rate_bps, loss_permille=flow.loss_permille, jitter_us=flow.jitter_us)
+
+
+def _stats_sampled(message: pb.Event, at_us: int) -> StatsSampled:
+    stats = message.stats_sampled
+    slots = (
+        SlotStats(slot.mid, _if_set(slot, "height", slot.height), slot.rate_bps, slot.freezes, slot.frozen_us)
+        for slot in stats.slots
+    )
+    return StatsSampled(
+        number=message.number,
+        at_us=at_us,
+        room_id=message.room_id,
+        user_id=stats.user_id,
+        rtt_us=_if_set(stats, "rtt_us", stats.rtt_us),
+        estimate_bps=_if_set(stats, "estimate_bps", stats.estimate_bps),
+        up=_flow(stats.up),
+        down=_flow(stats.down),
+        slots=tuple(slots),
+    )
+
+
+def _flow(flow: pb.Flow) -> Flow:
+    return Flow(
+        flow.rate_bps,
+        _if_set(flow, "loss_permille", flow.loss_permille),
+        _if_set(flow, "jitter_us", flow.jitter_us),
+    )
+
+
+def _if_set(message: Message, field: str, value: V) -> V | None:
+    return value if message.HasField(field) else None
 
 
 def _lease_ended(message: pb.Event, at_us: int, ahead_us: int) -> LeaseEnded | None:

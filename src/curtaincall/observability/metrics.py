@@ -60,6 +60,7 @@ MEDIA_COUNTERS = {
     "media_forwarded": "Media packets written to subscribers.",
     "media_denied": "Media packets stopped by a lease.",
     "peers_discarded": "Sessions given up.",
+    "freezes": "Standstills of pictures that subscribers were sent.",
     "receive_calls": "System calls that took datagrams.",
     "send_calls": "System calls that gave datagrams to the kernel.",
 }

@@ -4,6 +4,7 @@ import pytest
 
 from curtaincall.media import wire
 from curtaincall.media.ports import (
+    Flow,
     Grant,
     LeaseEnd,
     LeaseEnded,
@@ -14,6 +15,9 @@ from curtaincall.media.ports import (
     OpenSeat,
     RoomLost,
     Slot,
+    SlotStats,
+    SpeakerChanged,
+    StatsSampled,
     Subscription,
     TracksChanged,
     TransportChanged,
@@ -21,12 +25,23 @@ from curtaincall.media.ports import (
 )
 from curtaincall.media.v1 import media_node_pb2 as pb
 
-SLOTS = (Slot("0", "audio", "star", "microphone"), Slot("1", "video", None, None))
+SLOTS = (
+    Slot("0", "audio", "star", "microphone"),
+    Slot("1", "video", None, None),
+    Slot("2", "video", "star", "camera", height=240),
+    Slot("3", "video", "star", "camera", paused="bandwidth"),
+)
+SENT, NOTHING = Flow(1_000_000, 12, 3_400), Flow(0, None, None)
+SLOT_STATS = (SlotStats("2", 240, 150_000, 2, 1_200_000), SlotStats("3", None, 0, 0, 0))
 
 EVENTS = [
     TracksChanged(1, 10, "room", "fan", SLOTS),
     TransportChanged(2, 11, "room", "fan", TransportState.CONNECTED),
     TransportChanged(3, 12, "room", "fan", TransportState.DISCONNECTED),
+    SpeakerChanged(7, 16, "room", "fan", "star"),
+    SpeakerChanged(8, 17, "room", "fan", None),
+    StatsSampled(9, 18, "room", "fan", 20_000, 2_500_000, SENT, NOTHING, SLOT_STATS),
+    StatsSampled(10, 19, "room", "fan", None, None, NOTHING, SENT, ()),
     MediaFlowing(4, 13, "room", "lease", 2),
     MeterRead(5, 14, "room", "lease", 1_234, True),
     *(LeaseEnded(6, 15, "room", "lease", cause, 2, 1_234, 20, 19, 0) for cause in LeaseEnd),

@@ -103,7 +103,7 @@ impl Shard {
         Stream {
             rungs: track.map(rungs).unwrap_or_default(),
             wish: wish.unwrap_or_default(),
-            preferred: metered,
+            preferred: metered || self.spoke_last(source.seat),
             open: true,
             current: track
                 .and_then(|track| track.ladder.iter().position(|tag| Some(*tag) == target)),

@@ -12,6 +12,7 @@ use crate::keyframes::starts_keyframe;
 use crate::layers;
 use crate::rewrite::{Numbers, PictureIds, StreamTag};
 use crate::seat::{SeatKey, SourceId, Subscriber};
+use crate::speaker::Level;
 
 /// A packet on its way to subscribers, with what all of them need to know.
 struct Arrived {
@@ -50,6 +51,9 @@ impl Shard {
         let Some((mid, layer)) = link.place(packet.header.ssrc, tag) else {
             return;
         };
+        if let Some(level) = packet.header.ext_vals.audio_level {
+            link.sight.voice.heard(Level(level));
+        }
         let source = SourceId { seat: from, mid };
         let Some(codec) = self.codec_of(source, &packet) else {
             return;
@@ -211,11 +215,17 @@ impl Shard {
                 .target
                 .map_or(arrived.is_active, |tag| tag == arrived.tag)
         {
+            if slot.rewriter.current().is_none() {
+                slot.pictures.begin();
+            }
             slot.rewriter.start(now, arrived.tag, arrived.numbers)
         } else {
             return None;
         };
         let header = &arrived.packet.header;
+        if header.marker && slot.pictures.shown(now).is_some() {
+            self.counters.freezes += 1;
+        }
         let mut write = RtpWrite::new(
             pt,
             numbers.seq.into(),

@@ -8,6 +8,7 @@ mod commands;
 mod gate;
 mod media;
 mod sessions;
+mod sight;
 mod tracks;
 
 use std::collections::{HashMap, VecDeque};
@@ -114,6 +115,8 @@ pub struct Counters {
     /// Media stopped by a lease, on the way in or out.
     pub media_denied: u64,
     pub peers_discarded: u64,
+    /// Standstills of pictures that were forwarded, one per subscriber.
+    pub freezes: u64,
 }
 
 /// Rooms and everything in them. See the module's documentation.
@@ -131,6 +134,8 @@ pub struct Shard {
     /// Seats whose packets are held, and until when.
     held: Vec<SeatKey>,
     held_until: Option<Instant>,
+    /// When to look again at who speaks and what is shown; `None` while there is no session.
+    look_at: Option<Instant>,
     outbox: VecDeque<Outgoing>,
     events: VecDeque<Event>,
     next_tag: u64,
@@ -154,6 +159,7 @@ impl Shard {
             touched: Vec::new(),
             held: Vec::new(),
             held_until: None,
+            look_at: None,
             outbox: VecDeque::new(),
             events: VecDeque::new(),
             next_tag: 0,
@@ -189,7 +195,7 @@ impl Shard {
                 self.held_until = None;
                 self.touched.append(&mut self.held);
             } else {
-                let deadlines = [self.timers.next(), self.held_until];
+                let deadlines = [self.timers.next(), self.held_until, self.look_at];
                 return Output::Timeout(deadlines.into_iter().flatten().min());
             }
         }
@@ -208,6 +214,9 @@ impl Shard {
     }
 
     fn elapse(&mut self) {
+        if self.look_at.is_some_and(|at| at <= self.now) {
+            self.look();
+        }
         for _ in 0..MAX_TIMERS_PER_TURN {
             let Some((key, at)) = self.timers.pop_due(self.now) else {
                 return;

@@ -16,6 +16,7 @@ use crate::peer::{Drained, Gone, Peer};
 use crate::route::local_ufrag;
 use crate::sdp::{self, Offer};
 use crate::seat::{GRACE, Link, SeatKey};
+use crate::speaker::TURN;
 
 /// Sessions are driven by their timers at most this often.
 pub(super) const MIN_STEP: Duration = Duration::from_millis(1);
@@ -144,6 +145,7 @@ impl Shard {
                 self.forward(key, packet);
             }
             self.pass_on_wishes(key, &drained.keyframes_wanted);
+            self.tell_stats(key, &drained.counted);
             self.arm_seat(key);
         }
         drained.clear();
@@ -347,6 +349,7 @@ impl Shard {
             now,
         );
         seat.link = Some(link);
+        self.look_at.get_or_insert(now + TURN);
         self.set_lines(key, transport.lines);
         self.flush_seat(key);
     }

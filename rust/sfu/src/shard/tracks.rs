@@ -3,7 +3,9 @@
 use str0m::media::MediaKind;
 
 use super::Shard;
+use crate::allocator::{Height, Why};
 use crate::event::{SlotState, What};
+use crate::layers::rung_height;
 use crate::sdp::Line;
 use crate::seat::{SeatKey, Slot, SourceId, Subscriber};
 use crate::slots::{Offered, Place, assign};
@@ -151,26 +153,54 @@ impl Shard {
         })
     }
 
-    fn tell_tracks(&mut self, key: SeatKey) {
+    /// Tell a user about all slots.
+    pub(super) fn tell_tracks(&mut self, key: SeatKey) {
         let Some(seat) = self.seats.get(key) else {
             return;
         };
         let Some(link) = seat.link.as_ref() else {
             return;
         };
-        let slots = link.slots.iter().map(|slot| SlotState {
-            mid: slot.mid,
-            kind: slot.kind,
-            from: slot.source.and_then(|source| {
-                let user = self.seats.get(source.seat).map(|seat| seat.user.clone())?;
-                Some((user, self.track(source)?.name))
-            }),
+        let slots = link.slots.iter().map(|slot| {
+            let (height, paused) = self.shown(key, slot);
+            SlotState {
+                mid: slot.mid,
+                kind: slot.kind,
+                from: slot.source.and_then(|source| {
+                    let user = self.seats.get(source.seat).map(|seat| seat.user.clone())?;
+                    Some((user, self.track(source)?.name))
+                }),
+                height,
+                paused,
+            }
         });
-        let what = What::TracksChanged {
-            user: seat.user.clone(),
-            slots: slots.collect(),
+        let slots: Vec<_> = slots.collect();
+        let (room, user) = (seat.room.clone(), seat.user.clone());
+        if let Some(link) = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()) {
+            for (slot, state) in link.slots.iter_mut().zip(&slots) {
+                slot.told = (state.height, state.paused);
+            }
+        }
+        self.emit(room, What::TracksChanged { user, slots });
+    }
+
+    /// What a slot shows: the lines of its picture, and why it stands still.
+    pub(super) fn shown(&self, key: SeatKey, slot: &Slot) -> (Option<Height>, Option<Why>) {
+        let Some(source) = slot.source else {
+            return (None, None);
         };
-        self.emit(seat.room.clone(), what);
+        if !self.is_open(key) || !self.is_open(source.seat) {
+            return (None, Some(Why::Lease));
+        }
+        if slot.paused.is_some() {
+            return (None, slot.paused);
+        }
+        let height = slot.rewriter.current().and_then(|tag| {
+            let track = self.track(source)?;
+            let level = track.ladder.iter().position(|layer| *layer == tag)?;
+            Some(rung_height(level))
+        });
+        (height, None)
     }
 
     pub(super) fn track(&self, source: SourceId) -> Option<&crate::seat::Track> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use curtaincall_sfu::units::UserId;
 use str0m::media::{KeyframeRequestKind, Mid, Pt, Rid};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{RtpPacket, RtpWrite};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 use super::{shard_address, user};
@@ -32,6 +32,8 @@ pub struct Client {
     pub keyframes_wanted: Vec<(Instant, Option<Rid>)>,
     pub video: Option<Mid>,
     pub audio: Option<Mid>,
+    /// How loud its sound is (RFC 6464), if it says so.
+    pub audio_level: Option<i8>,
     /// Its network is gone.
     pub dark: bool,
     /// It sends reports on what it receives.
@@ -57,6 +59,7 @@ impl Client {
             keyframes_wanted: Vec::new(),
             video: None,
             audio: None,
+            audio_level: None,
             dark: false,
             acknowledges: true,
             next_seq: Default::default(),
@@ -158,12 +161,18 @@ impl Client {
             return;
         };
         let is_video = Some(mid) == self.video;
+        let audio_level = self.audio_level.filter(|_| !is_video);
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(mid, rid).unwrap();
         stream.write_rtp(
             RtpWrite::new(pt, seq.into(), timestamp, now, payload)
                 .marker(is_video)
-                .nackable(is_video),
+                .nackable(is_video)
+                .ext_vals(ExtensionValues {
+                    audio_level,
+                    voice_activity: audio_level.map(|level| level > -50),
+                    ..Default::default()
+                }),
         );
         self.rtc.handle_input(Input::Timeout(now)).unwrap();
         self.deadline = now;

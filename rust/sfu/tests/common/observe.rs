@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use curtaincall_sfu::event::{Event, SlotState, What};
 use curtaincall_sfu::lease::{Cause, Ended};
 use curtaincall_sfu::shard::Gate;
+use curtaincall_sfu::stats::Stats;
 use str0m::media::MediaKind;
 
 use super::World;
@@ -58,6 +59,26 @@ impl World {
         slots
             .map(|slot| slot.from.map(|(user, _)| user.as_str().to_owned()))
             .collect()
+    }
+
+    /// Whom a user was told to speak, one after the other.
+    pub fn speakers_told(&self, name: &str) -> Vec<Option<String>> {
+        let of_user = |event: &Event| match &event.what {
+            What::SpeakerChanged { user, speaker } if user.as_str() == name => {
+                Some(speaker.as_ref().map(|user| user.as_str().to_owned()))
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(of_user).collect()
+    }
+
+    /// The figures of a user's link, one after the other.
+    pub fn stats(&self, name: &str) -> Vec<Stats> {
+        let of_user = |event: &Event| match &event.what {
+            What::StatsSampled { user, stats } if user.as_str() == name => Some((**stats).clone()),
+            _ => None,
+        };
+        self.events.iter().filter_map(of_user).collect()
     }
 
     pub fn transport_states(&self, name: &str) -> Vec<bool> {

@@ -266,7 +266,7 @@ class WatchEventsResponse(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("number", "at_us", "room_id", "tracks_changed", "transport_changed", "media_flowing", "meter_read", "lease_ended")
+    __slots__ = ("number", "at_us", "room_id", "tracks_changed", "transport_changed", "media_flowing", "meter_read", "lease_ended", "speaker_changed", "stats_sampled")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     AT_US_FIELD_NUMBER: _ClassVar[int]
     ROOM_ID_FIELD_NUMBER: _ClassVar[int]
@@ -275,6 +275,8 @@ class Event(_message.Message):
     MEDIA_FLOWING_FIELD_NUMBER: _ClassVar[int]
     METER_READ_FIELD_NUMBER: _ClassVar[int]
     LEASE_ENDED_FIELD_NUMBER: _ClassVar[int]
+    SPEAKER_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    STATS_SAMPLED_FIELD_NUMBER: _ClassVar[int]
     number: int
     at_us: int
     room_id: str
@@ -283,7 +285,9 @@ class Event(_message.Message):
     media_flowing: MediaFlowing
     meter_read: MeterRead
     lease_ended: LeaseEnded
-    def __init__(self, number: _Optional[int] = ..., at_us: _Optional[int] = ..., room_id: _Optional[str] = ..., tracks_changed: _Optional[_Union[TracksChanged, _Mapping]] = ..., transport_changed: _Optional[_Union[TransportChanged, _Mapping]] = ..., media_flowing: _Optional[_Union[MediaFlowing, _Mapping]] = ..., meter_read: _Optional[_Union[MeterRead, _Mapping]] = ..., lease_ended: _Optional[_Union[LeaseEnded, _Mapping]] = ...) -> None: ...
+    speaker_changed: SpeakerChanged
+    stats_sampled: StatsSampled
+    def __init__(self, number: _Optional[int] = ..., at_us: _Optional[int] = ..., room_id: _Optional[str] = ..., tracks_changed: _Optional[_Union[TracksChanged, _Mapping]] = ..., transport_changed: _Optional[_Union[TransportChanged, _Mapping]] = ..., media_flowing: _Optional[_Union[MediaFlowing, _Mapping]] = ..., meter_read: _Optional[_Union[MeterRead, _Mapping]] = ..., lease_ended: _Optional[_Union[LeaseEnded, _Mapping]] = ..., speaker_changed: _Optional[_Union[SpeakerChanged, _Mapping]] = ..., stats_sampled: _Optional[_Union[StatsSampled, _Mapping]] = ...) -> None: ...
 
 class TracksChanged(_message.Message):
     __slots__ = ("user_id", "slots")
@@ -294,16 +298,68 @@ class TracksChanged(_message.Message):
     def __init__(self, user_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ...) -> None: ...
 
 class Slot(_message.Message):
-    __slots__ = ("mid", "kind", "user_id", "source")
+    __slots__ = ("mid", "kind", "user_id", "source", "height", "paused")
     MID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
     mid: str
     kind: str
     user_id: str
     source: str
-    def __init__(self, mid: _Optional[str] = ..., kind: _Optional[str] = ..., user_id: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+    height: int
+    paused: str
+    def __init__(self, mid: _Optional[str] = ..., kind: _Optional[str] = ..., user_id: _Optional[str] = ..., source: _Optional[str] = ..., height: _Optional[int] = ..., paused: _Optional[str] = ...) -> None: ...
+
+class SpeakerChanged(_message.Message):
+    __slots__ = ("user_id", "speaker_id")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    SPEAKER_ID_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    speaker_id: str
+    def __init__(self, user_id: _Optional[str] = ..., speaker_id: _Optional[str] = ...) -> None: ...
+
+class StatsSampled(_message.Message):
+    __slots__ = ("user_id", "rtt_us", "estimate_bps", "up", "down", "slots")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    RTT_US_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_BPS_FIELD_NUMBER: _ClassVar[int]
+    UP_FIELD_NUMBER: _ClassVar[int]
+    DOWN_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    rtt_us: int
+    estimate_bps: int
+    up: Flow
+    down: Flow
+    slots: _containers.RepeatedCompositeFieldContainer[SlotStats]
+    def __init__(self, user_id: _Optional[str] = ..., rtt_us: _Optional[int] = ..., estimate_bps: _Optional[int] = ..., up: _Optional[_Union[Flow, _Mapping]] = ..., down: _Optional[_Union[Flow, _Mapping]] = ..., slots: _Optional[_Iterable[_Union[SlotStats, _Mapping]]] = ...) -> None: ...
+
+class Flow(_message.Message):
+    __slots__ = ("rate_bps", "loss_permille", "jitter_us")
+    RATE_BPS_FIELD_NUMBER: _ClassVar[int]
+    LOSS_PERMILLE_FIELD_NUMBER: _ClassVar[int]
+    JITTER_US_FIELD_NUMBER: _ClassVar[int]
+    rate_bps: int
+    loss_permille: int
+    jitter_us: int
+    def __init__(self, rate_bps: _Optional[int] = ..., loss_permille: _Optional[int] = ..., jitter_us: _Optional[int] = ...) -> None: ...
+
+class SlotStats(_message.Message):
+    __slots__ = ("mid", "height", "rate_bps", "freezes", "frozen_us")
+    MID_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    RATE_BPS_FIELD_NUMBER: _ClassVar[int]
+    FREEZES_FIELD_NUMBER: _ClassVar[int]
+    FROZEN_US_FIELD_NUMBER: _ClassVar[int]
+    mid: str
+    height: int
+    rate_bps: int
+    freezes: int
+    frozen_us: int
+    def __init__(self, mid: _Optional[str] = ..., height: _Optional[int] = ..., rate_bps: _Optional[int] = ..., freezes: _Optional[int] = ..., frozen_us: _Optional[int] = ...) -> None: ...
 
 class TransportChanged(_message.Message):
     __slots__ = ("user_id", "connected")

@@ -7,7 +7,7 @@ from curtaincall.accounts.events import AccountSuspended
 from curtaincall.charging.events import LowBalance, SessionChanged, SessionEnding, SessionSettled
 from curtaincall.charging.model import OVER
 from curtaincall.charging.views import SessionView
-from curtaincall.media.ports import TracksChanged
+from curtaincall.media.ports import SpeakerChanged, StatsSampled, TracksChanged
 from curtaincall.payments.events import WalletChanged, WalletCredited
 from curtaincall.purchases.events import Tipped
 from curtaincall.rooms.calls import CallRequested
@@ -25,6 +25,7 @@ from curtaincall.transports.views import (
 )
 from curtaincall.transports.ws.events import EventsHub
 from curtaincall.transports.ws.messages import Message
+from curtaincall.transports.ws.sight import speaker, stats, tracks
 
 TOP_UP_URL: Final = "/wallet"
 
@@ -38,6 +39,8 @@ class News:
         self._told: dict[str, str] = {}
         bus = services.bus
         bus.subscribe(TracksChanged, self._tracks)
+        bus.subscribe(SpeakerChanged, self._speaker)
+        bus.subscribe(StatsSampled, self._stats)
         bus.subscribe(ParticipantJoined, self._participant_joined)
         bus.subscribe(ParticipantLeft, self._participant_left)
         bus.subscribe(CallRequested, self._call_requested)
@@ -58,13 +61,14 @@ class News:
     # ---- rooms ------------------------------------------------------------------------------------------------------
 
     async def _tracks(self, event: TracksChanged) -> None:
-        connection = self._services.enforcement.connection(event.room_id, event.user_id)
-        if connection is not None:
-            slots = [
-                {"mid": slot.mid, "kind": slot.kind, "userId": slot.user_id, "source": slot.source}
-                for slot in event.slots
-            ]
-            connection.send({"type": "TRACKS", "slots": slots})
+        self._tell_one(event.room_id, event.user_id, tracks(event))
+
+    async def _speaker(self, event: SpeakerChanged) -> None:
+        self._tell_one(event.room_id, event.user_id, speaker(event))
+
+    async def _stats(self, event: StatsSampled) -> None:
+        # Of a link its own user alone is told.
+        self._tell_one(event.room_id, event.user_id, stats(event))
 
     async def _participant_joined(self, event: ParticipantJoined) -> None:
         self._tell_others(event.room_id, event.seat.user_id, {"type": "PARTICIPANT_JOINED", **person(event.seat)})
@@ -78,6 +82,11 @@ class News:
 
     async def _scored(self, event: Scored) -> None:
         self._tell_room(event.room_id, {"type": "SCORE", "scores": event.scores})
+
+    def _tell_one(self, room_id: str, user_id: str, message: Message) -> None:
+        connection = self._services.enforcement.connection(room_id, user_id)
+        if connection is not None:
+            connection.send(message)
 
     def _tell_room(self, room_id: str, message: Message) -> None:
         for connection in self._services.enforcement.connections_in(room_id).values():
