@@ -1,8 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { compare, type Flow, type Reading, readSample, type Sample } from '@/services/CallQuality';
-import { LOOK_MS, LOOKS_TO_IMPROVE, LOOKS_TO_WORSEN, QualityWatch } from '@/services/QualityWatch';
+import {
+  compare,
+  type Flow,
+  type Reading,
+  readSample,
+  type Sample,
+  type ServerStats,
+} from '@/services/CallQuality';
+import { LOOK_MS, LOOKS_TO_IMPROVE, LOOKS_TO_WORSEN, QualityWatch, STALE_MS } from '@/services/QualityWatch';
 
-const FLOW: Flow = { kind: 'video', packets: 0, lost: 0, freezeMs: 0, level: 0 };
+const FLOW: Flow = { kind: 'video', packets: 0, lost: 0, freezeMs: 0 };
+const SERVER_STATS: ServerStats = {
+  rttMs: 30,
+  estimateBps: 4_000_000,
+  up: { rateBps: 900_000, lossPercent: 0, jitterMs: 4 },
+  down: { rateBps: 2_000_000, lossPercent: null, jitterMs: null },
+};
 
 function sample(atMs: number, flows: Record<string, Partial<Flow>>, further: Partial<Sample> = {}): Sample {
   const entries = Object.entries(flows).map(([id, flow]) => [id, { ...FLOW, ...flow }] as const);
@@ -10,10 +23,16 @@ function sample(atMs: number, flows: Record<string, Partial<Flow>>, further: Par
 }
 
 /** One second of one picture, before which there was one. */
-function second(change: Partial<Flow>, further: Partial<Sample> = {}): Reading {
+function second(
+  change: Partial<Flow>,
+  further: Partial<Sample> = {},
+  stats: ServerStats | null = null,
+  heldBack = false,
+): Reading {
   return compare(
     sample(0, { v: { packets: 100 } }),
     sample(1_000, { v: { packets: 200, ...change } }, further),
+    { stats, heldBack },
   );
 }
 
@@ -44,29 +63,49 @@ describe('the grade', () => {
   });
 });
 
+describe('what the server sees', () => {
+  it('is in the reading, with its own round trip where the browser has none', () => {
+    expect(second({}, { rttMs: null }, SERVER_STATS)).toMatchObject({
+      grade: 'good',
+      rttMs: 30,
+      jitterMs: 4,
+      upBps: 900_000,
+      downBps: 2_000_000,
+      estimateBps: 4_000_000,
+    });
+  });
+
+  it.each([
+    ['poor', { up: { ...SERVER_STATS.up, lossPercent: 12 } }],
+    ['fair', { down: { ...SERVER_STATS.down, lossPercent: 4 } }],
+    ['fair', { up: { ...SERVER_STATS.up, jitterMs: 80 } }],
+    ['poor', { down: { ...SERVER_STATS.down, jitterMs: 250 } }],
+  ] as const)('makes it %s with %o', (grade, change) => {
+    expect(second({}, {}, { ...SERVER_STATS, ...change }).grade).toBe(grade);
+  });
+
+  it('makes it fair that pictures are held back', () => {
+    expect(second({}, {}, SERVER_STATS, true)).toMatchObject({ grade: 'fair', heldBack: true });
+  });
+});
+
 describe('who is heard and seen', () => {
   const before = sample(0, { a: { kind: 'audio' }, b: { kind: 'audio' }, v: { packets: 50 } });
   const now = sample(1_000, {
-    a: { kind: 'audio', packets: 50, level: 0.1 },
-    b: { kind: 'audio', packets: 50, level: 0.4 },
+    a: { kind: 'audio', packets: 50 },
+    b: { kind: 'audio', packets: 50 },
     v: { packets: 50 },
   });
 
   it('are those whose packets came', () => {
     expect([...compare(before, now).flowing]).toEqual(['a', 'b']);
   });
-
-  it('the loudest is named, and nobody in a quiet room', () => {
-    expect(compare(before, now).loudest).toBe('b');
-    const quiet = sample(1_000, { a: { kind: 'audio', packets: 50, level: 0.001 } });
-    expect(compare(before, quiet).loudest).toBeNull();
-  });
 });
 
 it('is read from what browsers report', () => {
   const report = new Map<string, object>([
     ['1', { type: 'inbound-rtp', kind: 'video', trackIdentifier: 'v', packetsReceived: 7, packetsLost: 2 }],
-    ['2', { type: 'inbound-rtp', kind: 'audio', trackIdentifier: 'a', packetsReceived: 9, audioLevel: 0.5 }],
+    ['2', { type: 'inbound-rtp', kind: 'audio', trackIdentifier: 'a', packetsReceived: 9 }],
     ['3', { type: 'remote-inbound-rtp', fractionLost: 0.25 }],
     ['4', { type: 'candidate-pair', nominated: true, currentRoundTripTime: 0.12 }],
     ['5', { type: 'candidate-pair', nominated: false, currentRoundTripTime: 9 }],
@@ -75,7 +114,7 @@ it('is read from what browsers report', () => {
   const read = readSample(report as unknown as RTCStatsReport, 5);
   expect(read).toMatchObject({ atMs: 5, rttMs: 120, sentLoss: 0.25 });
   expect(read.flows.get('v')).toEqual({ ...FLOW, packets: 7, lost: 2 });
-  expect(read.flows.get('a')).toEqual({ ...FLOW, kind: 'audio', packets: 9, level: 0.5 });
+  expect(read.flows.get('a')).toEqual({ ...FLOW, kind: 'audio', packets: 9 });
 });
 
 describe('the watch', () => {
@@ -125,6 +164,23 @@ describe('the watch', () => {
     getStats = async () => null;
     await looks(2);
     expect(told).toEqual([]);
+  });
+
+  it('takes in what the server saw, until that is old', async () => {
+    await looks(2);
+    watch.serverSees(SERVER_STATS);
+    await looks(1);
+    expect(told.at(-1)?.downBps).toBe(2_000_000);
+    await looks(STALE_MS / LOOK_MS + 1);
+    expect(told.at(-1)?.downBps).toBeNull();
+  });
+
+  it('takes in that pictures are held back', async () => {
+    const slot = { mid: '1', kind: 'video', userId: 'mia', source: 'camera', height: null };
+    watch.slotsAre([{ ...slot, paused: 'bandwidth' }]);
+    expect(await looks(1 + LOOKS_TO_WORSEN)).toBe('fair');
+    watch.slotsAre([{ ...slot, paused: 'subscription' }]);
+    expect(await looks(LOOKS_TO_IMPROVE)).toBe('good');
   });
 
   it('ends', async () => {

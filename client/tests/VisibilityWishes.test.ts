@@ -120,16 +120,6 @@ describe('wishes', () => {
     expect(settle()).toEqual([{ userId: 'mia', maxHeight: 720, priority: 0 }]);
   });
 
-  it('prefer who speaks', () => {
-    observers.shows(tile('mia').element, 320, 180);
-    observers.shows(tile('leo').element, 320, 180);
-    settle();
-    wishes.prefer('leo');
-    expect(settle()).toEqual([{ userId: 'leo', maxHeight: 240, priority: 1 }]);
-    wishes.prefer('mia');
-    expect(settle()).toHaveLength(2);
-  });
-
   it('ask for no picture while the page is hidden', () => {
     const { element } = tile('mia');
     observers.shows(element, 320, 180);

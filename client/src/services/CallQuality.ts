@@ -1,4 +1,11 @@
-/** How good a connection is, read from `RTCPeerConnection.getStats()` (W3C WebRTC Statistics). Pure. */
+/**
+ * How good a connection is, read from `RTCPeerConnection.getStats()` (W3C WebRTC Statistics) and from what the server
+ * sees of it (STATS). Pure.
+ */
+import type { ServerMessageOf } from '@/signaling/messages';
+
+/** The connection as the server sees it. */
+export type ServerStats = Pick<ServerMessageOf<'STATS'>, 'rttMs' | 'estimateBps' | 'up' | 'down'>;
 
 export type Grade = 'good' | 'fair' | 'poor';
 
@@ -9,8 +16,6 @@ export interface Flow {
   lost: number;
   /** How long its pictures stood still. */
   freezeMs: number;
-  /** Loudness now, 0 to 1. */
-  level: number;
 }
 
 /** What the statistics said at one moment. */
@@ -29,20 +34,35 @@ export interface Reading {
   /** The worse of both directions, in percent. */
   lossPercent: number;
   rttMs: number | null;
+  /** Of the worse direction. */
+  jitterMs: number | null;
   /** The longest standstill of a picture that was being received. */
   freezeMs: number;
+  /** Pictures are held back, as the connection would not carry them. */
+  heldBack: boolean;
+  upBps: number | null;
+  downBps: number | null;
+  /** What the way to here is thought to carry. */
+  estimateBps: number | null;
   /** Tracks that carried anything: what is not here is muted by its sender, or paused. */
   flowing: ReadonlySet<string>;
-  /** The loudest track, if any is louder than a breath. */
-  loudest: string | null;
+}
+
+/** What the server has told, as far as it is not old. */
+export interface Told {
+  stats: ServerStats | null;
+  /** It holds pictures back because the connection is too slow. */
+  heldBack: boolean;
 }
 
 /** From here on it is noticed (fair), and it disturbs (poor). Delay: ITU-T G.114 holds 150 ms one way for good. */
 const LOSS_PERCENT = { fair: 3, poor: 10 } as const;
 const RTT_MS = { fair: 300, poor: 700 } as const;
 const FREEZE_MS = { fair: 200, poor: 700 } as const;
-/** Quieter than this is a room, not a voice. */
-const VOICE_LEVEL = 0.02;
+/** Browsers smooth out so much without being heard to. */
+const JITTER_MS = { fair: 60, poor: 200 } as const;
+
+const NOTHING_TOLD: Told = { stats: null, heldBack: false };
 
 export function readSample(report: RTCStatsReport, atMs: number): Sample {
   const flows = new Map<string, Flow>();
@@ -55,7 +75,6 @@ export function readSample(report: RTCStatsReport, atMs: number): Sample {
         packets: amount(stats.packetsReceived),
         lost: amount(stats.packetsLost),
         freezeMs: amount(stats.totalFreezesDuration) * 1000,
-        level: amount(stats.audioLevel),
       });
     } else if (stats.type === 'remote-inbound-rtp') {
       sentLoss = Math.max(sentLoss, amount(stats.fractionLost));
@@ -67,11 +86,10 @@ export function readSample(report: RTCStatsReport, atMs: number): Sample {
   return { atMs, rttMs, sentLoss, flows };
 }
 
-export function compare(before: Sample, now: Sample): Reading {
+export function compare(before: Sample, now: Sample, told: Told = NOTHING_TOLD): Reading {
   const intervalMs = Math.max(now.atMs - before.atMs, 1);
   const flowing = new Set<string>();
-  let [received, lost, freezeMs, loudestLevel] = [0, 0, 0, VOICE_LEVEL];
-  let loudest: string | null = null;
+  let [received, lost, freezeMs] = [0, 0, 0];
   for (const [trackId, flow] of now.flows) {
     const earlier = before.flows.get(trackId);
     const packets = flow.packets - (earlier?.packets ?? 0);
@@ -82,22 +100,45 @@ export function compare(before: Sample, now: Sample): Reading {
     const frozenMs = earlier === undefined ? 0 : flow.freezeMs - earlier.freezeMs;
     // A longer one began before the interval: its sender was muted, and is back.
     if (frozenMs <= intervalMs) freezeMs = Math.max(freezeMs, frozenMs);
-    if (flow.kind === 'audio' && flow.level > loudestLevel) {
-      loudest = trackId;
-      loudestLevel = flow.level;
-    }
   }
   const lossReceived = received + lost === 0 ? 0 : lost / (received + lost);
-  const lossPercent = Math.max(lossReceived, now.sentLoss) * 100;
-  const grade = grades(lossPercent, now.rttMs ?? 0, freezeMs);
-  return { grade, lossPercent, rttMs: now.rttMs, freezeMs, flowing, loudest };
+  const { stats, heldBack } = told;
+  const figures = {
+    lossPercent: Math.max(
+      Math.max(lossReceived, now.sentLoss) * 100,
+      stats?.up.lossPercent ?? 0,
+      stats?.down.lossPercent ?? 0,
+    ),
+    rttMs: now.rttMs ?? stats?.rttMs ?? null,
+    jitterMs: worse(stats?.up.jitterMs, stats?.down.jitterMs),
+    freezeMs,
+    heldBack,
+  };
+  return {
+    ...figures,
+    grade: grades(figures),
+    upBps: stats?.up.rateBps ?? null,
+    downBps: stats?.down.rateBps ?? null,
+    estimateBps: stats?.estimateBps ?? null,
+    flowing,
+  };
 }
 
-function grades(lossPercent: number, rttMs: number, freezeMs: number): Grade {
+type Figures = Pick<Reading, 'lossPercent' | 'rttMs' | 'jitterMs' | 'freezeMs' | 'heldBack'>;
+
+function grades({ lossPercent, rttMs, jitterMs, freezeMs, heldBack }: Figures): Grade {
   const reaches = (grade: 'fair' | 'poor') =>
-    lossPercent >= LOSS_PERCENT[grade] || rttMs >= RTT_MS[grade] || freezeMs >= FREEZE_MS[grade];
+    lossPercent >= LOSS_PERCENT[grade] ||
+    (rttMs ?? 0) >= RTT_MS[grade] ||
+    (jitterMs ?? 0) >= JITTER_MS[grade] ||
+    freezeMs >= FREEZE_MS[grade];
   if (reaches('poor')) return 'poor';
-  return reaches('fair') ? 'fair' : 'good';
+  return heldBack || reaches('fair') ? 'fair' : 'good';
+}
+
+function worse(one: number | null | undefined, other: number | null | undefined): number | null {
+  if (one === null || one === undefined) return other ?? null;
+  return Math.max(one, other ?? 0);
 }
 
 function amount(value: unknown): number {

@@ -1,10 +1,22 @@
-import { compare, type Grade, type Reading, readSample, type Sample } from './CallQuality';
+import type { Slot } from '@/signaling/messages';
+import {
+  compare,
+  type Grade,
+  type Reading,
+  readSample,
+  type Sample,
+  type ServerStats,
+  type Told,
+} from './CallQuality';
 
-/** How often the statistics are read: often enough to see who speaks, seldom enough to cost nothing. */
+/** How often the statistics are read: often enough to see who is muted, seldom enough to cost nothing. */
 export const LOOK_MS = 1_000;
 /** So many looks in a row must agree before a better or worse grade is told, so that it does not flicker. */
 export const LOOKS_TO_WORSEN = 2;
 export const LOOKS_TO_IMPROVE = 4;
+
+/** What the server told longer ago says nothing of now. */
+export const STALE_MS = 5_000;
 
 const RANK: Readonly<Record<Grade, number>> = { good: 0, fair: 1, poor: 2 };
 
@@ -15,12 +27,24 @@ export class QualityWatch {
   #timer: ReturnType<typeof setInterval> | null = null;
   #before: Sample | null = null;
   #looking = false;
+  #stats: { at: number; stats: ServerStats } | null = null;
+  #heldBack = false;
   #grade: Grade = 'good';
   #dissenting = 0;
 
   constructor(getStats: () => Promise<RTCStatsReport | null>, tell: (reading: Reading) => void) {
     this.#getStats = getStats;
     this.#tell = tell;
+  }
+
+  /** What the server sees of the connection goes into the next reading. */
+  serverSees(stats: ServerStats): void {
+    this.#stats = { at: Date.now(), stats };
+  }
+
+  /** What is on the slots now: pictures may be held back. */
+  slotsAre(slots: readonly Slot[]): void {
+    this.#heldBack = slots.some(({ paused }) => paused === 'bandwidth');
   }
 
   /** Harmless when it runs already. */
@@ -32,6 +56,7 @@ export class QualityWatch {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
     this.#before = null;
+    this.#stats = null;
     this.#grade = 'good';
     this.#dissenting = 0;
   }
@@ -46,7 +71,7 @@ export class QualityWatch {
       const before = this.#before;
       this.#before = now;
       if (before === null) return;
-      const reading = compare(before, now);
+      const reading = compare(before, now, this.#told(now.atMs));
       this.#tell({ ...reading, grade: this.#steadied(reading.grade) });
     } catch {
       // A connection that is being closed has no statistics.
@@ -54,6 +79,11 @@ export class QualityWatch {
     } finally {
       this.#looking = false;
     }
+  }
+
+  #told(atMs: number): Told {
+    const isFresh = this.#stats !== null && atMs - this.#stats.at <= STALE_MS;
+    return { stats: isFresh ? (this.#stats?.stats ?? null) : null, heldBack: this.#heldBack };
   }
 
   #steadied(grade: Grade): Grade {

@@ -284,6 +284,8 @@ export class SFUClient extends Emitter<SFUEvents> {
   #tell(message: ServerMessage): void {
     if (message.type === 'SESSION') this.emit('session', message);
     else if (message.type === 'LOW_BALANCE') this.emit('lowBalance', message);
+    else if (message.type === 'SPEAKER') this.emit('speaker', { userId: message.userId });
+    else if (message.type === 'STATS') this.emit('stats', message);
     else if (message.type === 'CHAT') this.emit('chat', message);
     else if (message.type === 'TIP') this.emit('tip', message);
     else if (message.type === 'SCORE') this.emit('score', message);

@@ -38,6 +38,10 @@ export interface SFUEvents {
   streamRemoved: { userId: string };
   /** Who is on which slot, the whole list each time. */
   tracks: readonly Slot[];
+  /** Who speaks from now on; null: nobody. */
+  speaker: { userId: string | null };
+  /** What the server sees of this connection, about once a second. */
+  stats: ServerMessageOf<'STATS'>;
   session: PaidSession;
   lowBalance: ServerMessageOf<'LOW_BALANCE'>;
   chat: ServerMessageOf<'CHAT'>;

@@ -21,8 +21,8 @@ export const DEBOUNCE_MS = 250;
 export const ROUND_MS = 1_000;
 export const MAX_WISHES_PER_ROUND = 12;
 
-const NORMAL_PRIORITY = 0;
-const SPEAKER_PRIORITY = 1;
+/** All alike: the server itself puts first whoever speaks. */
+const PRIORITY = 0;
 
 interface Tile {
   userId: string;
@@ -41,7 +41,6 @@ export class VisibilityWishes {
   readonly #told = new Map<string, Wish>();
   readonly #intersections: IntersectionObserver | null;
   readonly #sizes: ResizeObserver | null;
-  #speaker: string | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #nextRoundAt = 0;
   #paused = true;
@@ -75,13 +74,6 @@ export class VisibilityWishes {
     this.#intersections.observe(element);
     this.#sizes.observe(element);
     return () => this.#forget(element);
-  }
-
-  /** Who speaks, or null: first in line where the bits are short. */
-  prefer(userId: string | null): void {
-    if (userId === this.#speaker) return;
-    this.#speaker = userId;
-    this.#plan();
   }
 
   /** A new seat, of which the server knows no wishes yet. */
@@ -143,11 +135,7 @@ export class VisibilityWishes {
       heights.set(tile.userId, Math.max(height, heights.get(tile.userId) ?? 0));
     }
     return [...heights]
-      .map(([userId, maxHeight]) => ({
-        userId,
-        maxHeight,
-        priority: userId === this.#speaker ? SPEAKER_PRIORITY : NORMAL_PRIORITY,
-      }))
+      .map(([userId, maxHeight]) => ({ userId, maxHeight, priority: PRIORITY }))
       .sort((one, other) => other.maxHeight - one.maxHeight);
   }
 

@@ -13,6 +13,7 @@ import {
   listOf,
   mapOf,
   nullable,
+  number,
   object,
   record,
   text,
@@ -53,6 +54,18 @@ const slot = object({
   paused: pause,
 });
 
+/** Everything that goes one way. */
+const flow = object({ rateBps: integer, lossPercent: nullable(number), jitterMs: nullable(number) });
+
+/** One slot that carries video. Freezes and their length are counted since the beginning. */
+const slotStats = object({
+  mid: text,
+  height: nullable(integer),
+  rateBps: integer,
+  freezes: integer,
+  frozenMs: number,
+});
+
 /** The paid session as its seat may see it: the payer is told prices and balance, the creator what was earned. */
 const session = object({
   sessionId: text,
@@ -85,6 +98,14 @@ const signalingDecoders = {
   ANSWER: object({ sdp: text }),
   ICE_CANDIDATE: object({ candidate: nullable(candidate) }),
   TRACKS: object({ slots: listOf(slot) }),
+  SPEAKER: object({ userId: nullable(text) }),
+  STATS: object({
+    rttMs: nullable(number),
+    estimateBps: nullable(integer),
+    up: flow,
+    down: flow,
+    slots: listOf(slotStats),
+  }),
   PARTICIPANT_JOINED: participant,
   PARTICIPANT_LEFT: object({ userId: text, reason: nullable(text) }),
   SESSION: session,

@@ -39,6 +39,11 @@ export const integer: Decoder<number> = (value, path) => {
   return value;
 };
 
+export const number: Decoder<number> = (value, path) => {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw new DecodeError(path, 'a number', value);
+  return value;
+};
+
 export const flag: Decoder<boolean> = (value, path) => {
   if (typeof value !== 'boolean') throw new DecodeError(path, 'true or false', value);
   return value;

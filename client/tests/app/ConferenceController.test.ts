@@ -70,7 +70,7 @@ function present(socket: FakeSocket, further: object = {}): void {
 }
 
 /** So many packets have come for each of Mia's tracks. */
-function received(packets: { audio: number; video: number }, audioLevel = 0): void {
+function received(packets: { audio: number; video: number }): void {
   const peer = browser.peers.last;
   for (const kind of ['audio', 'video'] as const) {
     peer.stats.set(kind, {
@@ -78,7 +78,6 @@ function received(packets: { audio: number; video: number }, audioLevel = 0): vo
       kind,
       trackIdentifier: peer.slots.find((slot) => slot.kind === kind)?.receiver.track.id,
       packetsReceived: packets[kind],
-      audioLevel: kind === 'audio' ? audioLevel : undefined,
     });
   }
 }
@@ -113,25 +112,47 @@ it('keeps microphone and camera muted that were muted at the door', async () => 
   expect(sending.find(({ kind }) => kind === 'video')?.sender.track).not.toBeNull();
 });
 
-it('tells from the packets who is muted, and who speaks', async () => {
+it('tells from the packets who is muted', async () => {
   const socket = await live();
   present(socket);
   received({ audio: 0, video: 0 });
   await vi.advanceTimersByTimeAsync(LOOK_MS);
-  received({ audio: 50, video: 100 }, 0.3);
+  received({ audio: 50, video: 100 });
   await vi.advanceTimersByTimeAsync(LOOK_MS);
   expect(controller.snapshot().presences.get('mia')).toEqual({
     micOff: false,
     cameraOff: false,
     paused: null,
   });
-  expect(controller.snapshot().speaker).toBe('mia');
   for (const video of [200, 300, 400]) {
     received({ audio: 50, video });
     await vi.advanceTimersByTimeAsync(LOOK_MS);
   }
   expect(controller.snapshot().presences.get('mia')).toMatchObject({ micOff: true, cameraOff: false });
   expect(controller.snapshot().quality?.grade).toBe('good');
+});
+
+it('shows who speaks, as the server says, and who of the others did last', async () => {
+  const socket = await live();
+  for (const [userId, spokeLast] of [
+    ['mia', 'mia'],
+    ['leo', 'mia'],
+    ['juno', 'juno'],
+    [null, 'juno'],
+  ] as const) {
+    socket.receive({ type: 'SPEAKER', userId });
+    expect(controller.snapshot()).toMatchObject({ speaker: userId, spokeLast });
+  }
+});
+
+it('reads the quality from what the server sees as well', async () => {
+  const socket = await live();
+  const flow = { rateBps: 500_000, lossPercent: 15, jitterMs: 3.5 };
+  for (let second = 0; second < 4; second++) {
+    socket.receive({ type: 'STATS', rttMs: 20.5, estimateBps: null, up: flow, down: flow, slots: [] });
+    await vi.advanceTimersByTimeAsync(LOOK_MS);
+  }
+  expect(controller.snapshot().quality).toMatchObject({ grade: 'poor', lossPercent: 15, jitterMs: 3.5 });
 });
 
 it('shows why the server holds a picture back', async () => {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { QualityMark } from '@/app/components/QualityMark';
 import { ShareLink } from '@/app/components/ShareLink';
 import { whoIsThere } from '@/app/conference/ConferenceDoor';
-import { gridColumns, gridStart } from '@/app/conference/gridShape';
+import { gridColumns, gridStart, places } from '@/app/conference/gridShape';
 import type { Reading } from '@/services/CallQuality';
 
 afterEach(cleanup);
@@ -39,6 +39,22 @@ describe('the grid', () => {
   });
 });
 
+describe('the places in the grid', () => {
+  const few = ['a', 'b', 'c'];
+  const many = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+
+  it('stay as they are where there are few', () => {
+    expect(places(few, 'c')).toEqual({ others: [1, 2, 3], own: 0 });
+  });
+
+  it('are changed by whoever speaks with the first, where there are many', () => {
+    expect(places(many, null)).toEqual({ others: [0, 1, 2, 3, 4, 5, 6], own: 7 });
+    expect(places(many, 'd')).toEqual({ others: [3, 1, 2, 0, 4, 5, 6], own: 7 });
+    expect(places(many, 'a').others[0]).toBe(0);
+    expect(places(many, 'gone').others).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  });
+});
+
 describe('who is there', () => {
   it.each([
     [[], 'Nobody is there yet.'],
@@ -56,9 +72,13 @@ describe('the quality of the connection', () => {
     grade: 'poor',
     lossPercent: 12.34,
     rttMs: 88.4,
+    jitterMs: null,
     freezeMs: 700,
+    heldBack: false,
+    upBps: null,
+    downBps: null,
+    estimateBps: null,
     flowing: new Set(),
-    loudest: null,
   };
 
   it('is said in words, with the figures for whoever wants them', () => {
@@ -66,6 +86,15 @@ describe('the quality of the connection', () => {
     const mark = screen.getByRole('status');
     expect(mark.textContent).toBe('Bad connection');
     expect(mark.title).toBe('round trip 88 ms, 12.3 % lost, picture stood still for 700 ms');
+  });
+
+  it('has the figures of the server too', () => {
+    const seen = { jitterMs: 3.6, upBps: 912_000, downBps: 2_040_000, estimateBps: 4e6, heldBack: true };
+    render(<QualityMark reading={{ ...reading, freezeMs: 0, ...seen }} />);
+    expect(screen.getByRole('status').title).toBe(
+      'round trip 88 ms, 12.3 % lost, jitter 4 ms, 2.0 Mbit/s received, of 4.0 Mbit/s possible, ' +
+        '0.9 Mbit/s sent, pictures are held back',
+    );
   });
 
   it('is there for screen readers when it is good, and empty before it is known', () => {

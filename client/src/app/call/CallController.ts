@@ -148,6 +148,8 @@ export class CallController extends SnapshotStore<CallSnapshot> {
     this.#client.on('connection', (connection) => this.#followConnection(connection));
     this.#client.onRemoteStream = () => this.update({ remotePresent: true });
     this.#client.on('streamRemoved', () => this.update({ remotePresent: false }));
+    this.#client.on('stats', (stats) => this.#quality.serverSees(stats));
+    this.#client.on('tracks', (slots) => this.#quality.slotsAre(slots));
     this.#client.on('session', (session) => this.#followSession(session));
     this.#client.on('lowBalance', ({ secondsLeft }) =>
       this.update({ lowUntil: Date.now() + secondsLeft * 1000 }),

@@ -36,11 +36,21 @@ export function QualityMark({ reading }: { reading: Reading | null }) {
   );
 }
 
-function figures({ lossPercent, rttMs, freezeMs }: Reading): string {
+function figures(reading: Reading): string {
+  const { lossPercent, rttMs, jitterMs, freezeMs, heldBack, upBps, downBps, estimateBps } = reading;
   const parts = [
     rttMs === null ? null : `round trip ${Math.round(rttMs)} ms`,
     `${lossPercent.toFixed(1)} % lost`,
+    jitterMs === null ? null : `jitter ${Math.round(jitterMs)} ms`,
     freezeMs > 0 ? `picture stood still for ${Math.round(freezeMs)} ms` : null,
+    downBps === null ? null : `${megabits(downBps)} received`,
+    estimateBps === null ? null : `of ${megabits(estimateBps)} possible`,
+    upBps === null ? null : `${megabits(upBps)} sent`,
+    heldBack ? 'pictures are held back' : null,
   ];
   return parts.filter((part) => part !== null).join(', ');
+}
+
+function megabits(rateBps: number): string {
+  return `${(rateBps / 1_000_000).toFixed(1)} Mbit/s`;
 }

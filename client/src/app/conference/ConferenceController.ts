@@ -33,8 +33,10 @@ export interface ConferenceSnapshot extends OwnMediaState {
   people: readonly Person[];
   streams: ReadonlyMap<string, MediaStream>;
   presences: ReadonlyMap<string, Presence>;
-  /** Who was heard last, if anybody. */
+  /** Who speaks, if anybody; oneself too. */
   speaker: string | null;
+  /** Who of the others spoke last. */
+  spokeLast: string | null;
   quality: Reading | null;
   chat: readonly ChatLine[];
   unread: number;
@@ -70,6 +72,7 @@ export class ConferenceController extends SnapshotStore<ConferenceSnapshot> {
       streams: new Map(),
       presences: new Map(),
       speaker: null,
+      spokeLast: null,
       quality: null,
       chat: [],
       unread: 0,
@@ -137,8 +140,13 @@ export class ConferenceController extends SnapshotStore<ConferenceSnapshot> {
     client.on('participantLeft', () => this.#count());
     client.onRemoteStream = (stream, userId) => this.#seen(userId, stream);
     client.on('streamRemoved', ({ userId }) => this.#seen(userId, null));
+    client.on('speaker', ({ userId: speaker }) =>
+      this.update({ speaker, ...(speaker !== null && speaker !== this.#myId && { spokeLast: speaker }) }),
+    );
+    client.on('stats', (stats) => this.#quality.serverSees(stats));
     client.on('tracks', (slots) => {
       this.#slots = slots;
+      this.#quality.slotsAre(slots);
       this.#describe();
     });
     client.on('chat', ({ from, text }) => this.#heard(from, text));
@@ -170,7 +178,7 @@ export class ConferenceController extends SnapshotStore<ConferenceSnapshot> {
     this.update({ chat: [...chat, line].slice(-MAX_CHAT_LINES), unread: mine ? unread : unread + 1 });
   }
 
-  /** Who is quiet, who is dark, who speaks: from which tracks packets came in the last second. */
+  /** Who is quiet, who is dark: from which tracks packets came in the last second. */
   #look(reading: Reading): void {
     const owners = new Map<string, string>();
     for (const [userId, stream] of this.snapshot().streams) {
@@ -182,10 +190,7 @@ export class ConferenceController extends SnapshotStore<ConferenceSnapshot> {
     for (const id of owners.keys()) {
       this.#quietLooks.set(id, reading.flowing.has(id) ? 0 : (this.#quietLooks.get(id) ?? 0) + 1);
     }
-    const heard = reading.loudest === null ? undefined : owners.get(reading.loudest);
-    const speaker = heard ?? this.snapshot().speaker;
-    this.#client.wishes.prefer(speaker);
-    this.update({ quality: reading, speaker });
+    this.update({ quality: reading });
     this.#describe();
   }
 

@@ -10,7 +10,7 @@ import { QualityMark } from '../components/QualityMark';
 import { ShareLink } from '../components/ShareLink';
 import type { ConferenceController, ConferenceSnapshot, Presence } from './ConferenceController';
 import { ConferenceTile } from './ConferenceTile';
-import { gridColumns, gridStart } from './gridShape';
+import { gridColumns, gridStart, MANY, places } from './gridShape';
 import { useConferenceSnapshot, useSize } from './useConference';
 
 const ALL_ON: Presence = { micOff: false, cameraOff: false, paused: null };
@@ -72,15 +72,20 @@ function Grid(props: { snapshot: ConferenceSnapshot; me: Me; controller: Confere
   const { snapshot, me, controller } = props;
   const grid = useRef<HTMLUListElement>(null);
   const { width, height } = useSize(grid);
-  const { people, streams, presences, localStream, micMuted, cameraMuted, speaker } = snapshot;
+  const { people, streams, presences, localStream, micMuted, cameraMuted, speaker, spokeLast } = snapshot;
   const tiles = people.length + 1;
   const columns = gridColumns(tiles, width, height);
+  const { others, own } = places(
+    people.map(({ userId }) => userId),
+    spokeLast,
+  );
+  const standing = (order: number) => ({ order, column: gridStart(order, tiles, columns) });
   return (
     <ul
       ref={grid}
       className="conference-grid"
       aria-label="People in the room"
-      data-many={people.length >= 6 || undefined}
+      data-many={people.length >= MANY || undefined}
       style={{ gridTemplateColumns: `repeat(${columns * 2}, minmax(0, 1fr))` }}
     >
       <ConferenceTile
@@ -89,9 +94,9 @@ function Grid(props: { snapshot: ConferenceSnapshot; me: Me; controller: Confere
         presence={{ micOff: micMuted || localStream === null, cameraOff: cameraMuted, paused: null }}
         mine
         mirrored={controller.media.facing === 'user'}
-        speaks={false}
+        speaks={speaker === me.userId && !micMuted}
         controller={controller}
-        column={gridStart(0, tiles, columns)}
+        {...standing(own)}
       />
       {people.map((person, index) => (
         <ConferenceTile
@@ -103,7 +108,7 @@ function Grid(props: { snapshot: ConferenceSnapshot; me: Me; controller: Confere
           mirrored={false}
           speaks={speaker === person.userId}
           controller={controller}
-          column={gridStart(index + 1, tiles, columns)}
+          {...standing(others[index] ?? 0)}
         />
       ))}
     </ul>

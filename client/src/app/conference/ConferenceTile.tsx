@@ -10,6 +10,8 @@ interface Props {
   mirrored: boolean;
   speaks: boolean;
   controller: ConferenceController;
+  /** At which place it is shown: the others stay where they are in the document, and play on. */
+  order: number;
   /** Where a last row that is not full begins, so that it stands in the middle. */
   column: number | undefined;
 }
@@ -30,6 +32,7 @@ export function ConferenceTile({
   mirrored,
   speaks,
   controller,
+  order,
   column,
 }: Props) {
   const { userId, name } = person;
@@ -45,7 +48,7 @@ export function ConferenceTile({
       className="tile"
       data-speaks={speaks || undefined}
       aria-label={label}
-      style={{ gridColumnStart: column }}
+      style={{ order, gridColumnStart: column }}
     >
       <LiveVideo
         id={userId}

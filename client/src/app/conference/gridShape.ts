@@ -17,6 +17,24 @@ export function gridColumns(tiles: number, width: number, height: number): numbe
   return best;
 }
 
+/** From so many others on faces are small, and whoever speaks is shown first. */
+export const MANY = 6;
+
+/**
+ * At which place of the grid everybody is shown: `others` in their order, then oneself. Where there are many, whoever
+ * spoke last changes places with the first, so that nobody else moves; where there are few, oneself is first.
+ */
+export function places(
+  others: readonly string[],
+  spokeLast: string | null,
+): { others: number[]; own: number } {
+  if (others.length < MANY) return { others: others.map((_, index) => index + 1), own: 0 };
+  const speaker = spokeLast === null ? -1 : others.indexOf(spokeLast);
+  const placed = others.map((_, index) => index);
+  if (speaker > 0) [placed[0], placed[speaker]] = [speaker, 0];
+  return { others: placed, own: others.length };
+}
+
 /**
  * Where the tile at `index` begins, in half columns from 1, if it must be said: the first of a last row that is not
  * full, so that the row stands in the middle.
