@@ -44,7 +44,7 @@ demo: build/run.stamp build/swarm.stamp ## a paid call between two headless peer
 	@dev/packages ffmpeg
 	@exec env $(HARNESS) $(RELEASE) -m demo
 
-bench-%: build/run.stamp build/swarm.stamp ## print a table of figures and write build/bench/NAME.json (cutoff, ledger, metering, sfu)
+bench-%: build/run.stamp build/swarm.stamp ## print a table of figures and write build/bench/NAME.json (cutoff, ledger, metering, network, sfu)
 	@dev/packages ffmpeg postgresql
 	@exec env $(HARNESS) $(RELEASE) -m bench.$*
 
@@ -91,7 +91,7 @@ build/run.stamp: $(UV) $(RUST_SOURCES) $(PYTHON_SOURCES) $(WEB)
 	@touch $@
 
 build/swarm.stamp: $(RUST_SOURCES)
-	@cargo build --locked --quiet --release -p curtaincall-swarm
+	@cargo build --locked --quiet --release -p curtaincall-swarm -p curtaincall-network
 	@mkdir -p build && touch $@
 
 client/node_modules/.stamp: client/package.json client/package-lock.json
