@@ -15,12 +15,12 @@ VIDEO_KBPS: Final = 300
 LONGER_THAN_ANY_BENCH_S: Final = 7_200
 
 
-def clip(kbps: int) -> tuple[Path, Path]:
-    """A picture of this bit rate (VP8) and a tone, made once."""
+def clip(kbps: int, size: str = "") -> tuple[Path, Path]:
+    """A picture of this bit rate (VP8) and a tone, made once. Without a size, one that suits the rate."""
     opus = media_files(width=426, height=240).opus
-    target = ROOT / "build" / "media" / f"noise-{kbps}.ivf"
+    size = size or ("640x360" if kbps > 1_000 else "320x180")
+    target = ROOT / "build" / "media" / f"noise-{size}-{kbps}.ivf"
     if not target.exists():
-        size = "640x360" if kbps > 1_000 else "320x180"
         source = f"testsrc2=size={size}:rate=30,noise=alls=20:allf=t"
         rate = ["-b:v", f"{kbps}k", "-minrate", f"{kbps}k", "-maxrate", f"{kbps}k", "-bufsize", f"{kbps // 4}k"]
         coding = ["-c:v", "libvpx", "-deadline", "realtime", "-g", "60", "-keyint_min", "60"]

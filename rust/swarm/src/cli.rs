@@ -37,6 +37,7 @@ curtaincall-swarm load --url ws://HOST:PORT --bearer SERVICE_TOKEN --rooms N --p
   --decrypt-one-in N     peers that only receive decrypt one packet in N, count the others by their headers, and
                          look at what came 50 times a second: a light load on this side (1: real peers)
   --joins N              afterwards, N more peers join the first room one after the other
+  --heights SPEAKER,REST everybody asks for the first publisher's picture in this height, for the others' in that
   --server PID           the server's process, to measure what it uses meanwhile
 ";
 
@@ -73,6 +74,7 @@ pub struct Options {
     pub decrypt_one_in: Option<u32>,
     pub joins: Option<usize>,
     pub server: Option<u32>,
+    pub heights: Option<(u16, u16)>,
 }
 
 /// Most simulcast layers.
@@ -138,6 +140,7 @@ fn set(options: &mut Options, name: &str, value: std::ffi::OsString) -> Result<(
         "decrypt-one-in" => options.decrypt_one_in = Some(value.parse()?),
         "joins" => options.joins = Some(value.parse()?),
         "server" => options.server = Some(value.parse()?),
+        "heights" => options.heights = Some(heights(&value.string()?)?),
         "rooms" => options.rooms = Some(value.parse()?),
         "peers" => options.peers = Some(value.parse()?),
         "publishers" => options.publishers = Some(value.parse()?),
@@ -149,6 +152,12 @@ fn set(options: &mut Options, name: &str, value: std::ffi::OsString) -> Result<(
 fn duration(name: &str, seconds: f64) -> Result<Duration, SwarmError> {
     Duration::try_from_secs_f64(seconds)
         .map_err(|_| SwarmError::Usage(format!("--{name} {seconds}: no duration")))
+}
+
+fn heights(text: &str) -> Result<(u16, u16), SwarmError> {
+    text.split_once(',')
+        .and_then(|(speaker, rest)| Some((speaker.parse().ok()?, rest.parse().ok()?)))
+        .ok_or_else(|| SwarmError::Usage(format!("--heights {text}: two numbers and a comma")))
 }
 
 /// The value of an option that a task cannot do without.

@@ -2,6 +2,8 @@
 //!
 //! A packet is known again by its publisher, its kind and its RTP timestamp, which a server leaves alone until it
 //! switches layers. Of a picture only the last packet (it has the marker) is looked at, of audio every one.
+//!
+//! A picture *freezes* from one frame that a decoder can use until the next, if that takes long.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -10,10 +12,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
-use str0m::media::MediaKind;
+use str0m::media::{MediaKind, Mid};
 
 /// Most packets whose way is timed, sent and received each: enough for percentiles.
 const MAX_SAMPLES: usize = 400_000;
+/// A picture that stands still for longer has frozen.
+const FREEZE_US: u64 = 500_000;
 
 /// Identifies a timed packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,10 +29,8 @@ struct Key {
 
 impl Key {
     fn new(publisher: &str, kind: MediaKind, timestamp: u32) -> Self {
-        let mut hasher = DefaultHasher::new();
-        publisher.hash(&mut hasher);
         Self {
-            publisher: hasher.finish(),
+            publisher: hash(publisher),
             video: kind.is_video(),
             timestamp,
         }
@@ -42,12 +44,57 @@ pub struct Gauge {
     received: AtomicU64,
     sent: Mutex<HashMap<Key, u64>>,
     arrived: Mutex<Vec<(Key, u64)>>,
+    pictures: Mutex<HashMap<(u64, Mid), Picture>>,
+}
+
+/// One publisher's picture at one subscriber.
+#[derive(Clone, Copy, Debug)]
+struct Picture {
+    last_us: u64,
+    longest_us: u64,
+    freezes: u64,
+}
+
+impl Picture {
+    fn moved(&mut self, at_us: u64) {
+        let stood_us = at_us.saturating_sub(self.last_us);
+        self.last_us = at_us;
+        self.longest_us = self.longest_us.max(stood_us);
+        self.freezes += u64::from(stood_us > FREEZE_US);
+    }
 }
 
 impl Gauge {
     /// Begin or end measuring.
     pub fn set_open(&self, open: bool) {
         self.open.store(open, Ordering::Relaxed);
+    }
+
+    /// A frame that a decoder can use came to a subscriber's slot.
+    pub fn moved(&self, subscriber: &str, mid: Mid, at_us: u64) {
+        if self.is_open() {
+            lock(&self.pictures)
+                .entry((hash(subscriber), mid))
+                .or_insert(Picture {
+                    last_us: at_us,
+                    longest_us: 0,
+                    freezes: 0,
+                })
+                .moved(at_us);
+        }
+    }
+
+    /// How many pictures moved at all, and for how long they stood still until `ended_us`, when measuring ended.
+    pub fn pictures(&self, ended_us: u64) -> Value {
+        let mut pictures = lock(&self.pictures);
+        pictures
+            .values_mut()
+            .for_each(|picture| picture.moved(ended_us));
+        json!({
+            "n": pictures.len(),
+            "longest_freeze_us": pictures.values().map(|picture| picture.longest_us).max(),
+            "freezes": pictures.values().map(|picture| picture.freezes).sum::<u64>(),
+        })
     }
 
     fn is_open(&self) -> bool {
@@ -130,6 +177,12 @@ impl Usage {
     }
 }
 
+fn hash(user: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    user.hash(&mut hasher);
+    hasher.finish()
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -154,6 +207,21 @@ mod tests {
         assert_eq!(gauge.packets(), 2);
         let expected = json!({"n": 2, "p50": 100, "p99": 300, "max": 300});
         assert_eq!(gauge.latencies(), expected);
+    }
+
+    #[test]
+    fn a_picture_freezes_between_frames_and_before_the_end() {
+        let gauge = Gauge::default();
+        let mid = Mid::from("v");
+        gauge.moved("ann", mid, 1_000); // before it was open
+        gauge.set_open(true);
+        for at_us in [10_000_000, 10_400_000, 11_000_000] {
+            gauge.moved("ann", mid, at_us);
+        }
+        gauge.moved("bob", mid, 10_000_000);
+        gauge.moved("bob", mid, 11_000_000);
+        let expected = json!({"n": 2, "longest_freeze_us": 1_000_000, "freezes": 2});
+        assert_eq!(gauge.pictures(11_100_000), expected);
     }
 
     #[test]

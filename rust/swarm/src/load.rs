@@ -14,7 +14,7 @@ use crate::events::Events;
 use crate::files::Files;
 use crate::gauge::{Gauge, Usage};
 use crate::media::Coding;
-use crate::peer::{Conductor, Join, Outcome, Peer};
+use crate::peer::{Conductor, Heights, Join, Outcome, Peer};
 use crate::publisher::Publisher;
 use crate::signaling::Endpoint;
 
@@ -46,6 +46,8 @@ pub struct Load {
     pub joins: usize,
     /// The server's process.
     pub server: Option<u32>,
+    /// How large everybody asks for the first publisher's picture, and for those of the others.
+    pub heights: Option<(u16, u16)>,
 }
 
 type Worker = JoinHandle<Result<Outcome, SwarmError>>;
@@ -105,6 +107,7 @@ fn measure(load: &Load, before: Usage, gauge: &Gauge, events: &Events) -> Value 
         "us": us,
         "packets": gauge.packets(),
         "latency_us": gauge.latencies(),
+        "pictures": gauge.pictures(began_us + us),
         "server_cpu_us": ended.cpu_us.saturating_sub(began.cpu_us),
         "server_grew_bytes": ended.resident_bytes.saturating_sub(before.resident_bytes),
     })
@@ -151,6 +154,11 @@ impl Load {
             stays_after_terminate: false,
             decrypt_one_in: 1,
             gauge: None,
+            heights: self.heights.map(|(of_speaker, of_others)| Heights {
+                speaker: format!("{room}-0"),
+                of_speaker,
+                of_others,
+            }),
         })
     }
 }

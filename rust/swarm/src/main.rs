@@ -86,6 +86,7 @@ fn join(options: Options) -> Result<bool, SwarmError> {
         stays_after_terminate: options.stays_after_terminate,
         decrypt_one_in: 1,
         gauge: None,
+        heights: None,
     };
     let stdin = std::io::stdin();
     let peer = Peer::connect(
@@ -134,6 +135,7 @@ fn load(options: Options) -> Result<bool, SwarmError> {
         decrypt_one_in: options.decrypt_one_in.unwrap_or(1).max(1),
         joins: options.joins.unwrap_or(0),
         server: options.server,
+        heights: options.heights,
     };
     load::run(&load, &files)
 }

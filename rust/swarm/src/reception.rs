@@ -8,6 +8,15 @@ use crate::report::{FrameKind, Packet, Report, Role};
 use crate::signaling::Slot;
 use crate::watch::Watch;
 
+/// What became of a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged {
+    /// A decoder can show it, or hear it.
+    pub usable: bool,
+    /// The slot whose sender should be asked for a keyframe.
+    pub ask: Option<Mid>,
+}
+
 /// Counts packets and frames, and tells of first packets and keyframes.
 #[derive(Debug)]
 pub struct Reception {
@@ -37,13 +46,16 @@ impl Reception {
         self.tell_firsts();
     }
 
-    /// Counts a frame whose last packet came at `at_us`; returns the slot whose sender should be asked for a keyframe.
-    pub fn frame(&mut self, at_us: u64, kind: MediaKind, data: &MediaData) -> Option<Mid> {
+    /// Counts a frame whose last packet came at `at_us`.
+    pub fn frame(&mut self, at_us: u64, kind: MediaKind, data: &MediaData) -> Judged {
         let numbers = **data.seq_range.start()..=**data.seq_range.end();
         if kind.is_audio() {
             self.report
                 .frame(data.mid, kind, &numbers, FrameKind::Usable);
-            return None;
+            return Judged {
+                usable: true,
+                ask: None,
+            };
         }
         let seen = self.watch.see(at_us, data);
         self.report.frame(data.mid, kind, &numbers, seen.kind);
@@ -57,7 +69,10 @@ impl Reception {
             });
             self.events.tell_at(at_us, "keyframe", fields);
         }
-        seen.ask.then_some(data.mid)
+        Judged {
+            usable: seen.kind != FrameKind::Broken,
+            ask: seen.ask.then_some(data.mid),
+        }
     }
 
     /// Whose slot this is.

@@ -69,7 +69,10 @@ impl Peer<'_> {
                 self.events
                     .tell("tracks", json!({"slots": &message["slots"]}));
                 match serde_json::from_value::<Vec<Slot>>(message["slots"].clone()) {
-                    Ok(slots) => self.reception.tracks(&slots),
+                    Ok(slots) => {
+                        self.reception.tracks(&slots);
+                        self.ask_for_heights(&slots);
+                    }
                     Err(error) => self.tell_error("bad_message", &error.to_string()),
                 }
             }
@@ -90,6 +93,26 @@ impl Peer<'_> {
                 self.events.tell("error", fields);
             }
             _ => self.events.tell("message", json!({"message": message})),
+        }
+    }
+
+    /// Says how large the pictures of those who are new should be.
+    fn ask_for_heights(&mut self, slots: &[Slot]) {
+        let Some(heights) = &self.join.heights else {
+            return;
+        };
+        for user in slots.iter().filter_map(|slot| slot.user_id.as_ref()) {
+            if !self.asked.insert(user.clone()) {
+                continue;
+            }
+            let (height, priority) = if *user == heights.speaker {
+                (heights.of_speaker, 1)
+            } else {
+                (heights.of_others, 0)
+            };
+            self.signaling.send(&json!({
+                "type": "SET_SUBSCRIPTION", "userId": user, "maxHeight": height, "priority": priority
+            }));
         }
     }
 

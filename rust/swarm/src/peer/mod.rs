@@ -2,6 +2,7 @@
 
 mod conversation;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -48,6 +49,16 @@ pub struct Join {
     pub decrypt_one_in: u32,
     /// Where the peers of a load measure together.
     pub gauge: Option<Arc<Gauge>>,
+    /// How large the pictures of others are asked for; `None` asks for nothing.
+    pub heights: Option<Heights>,
+}
+
+/// Somebody speaks, and everybody looks at him.
+#[derive(Clone, Debug)]
+pub struct Heights {
+    pub speaker: String,
+    pub of_speaker: u16,
+    pub of_others: u16,
 }
 
 /// How it went.
@@ -87,6 +98,8 @@ pub struct Peer<'a> {
     network: bool,
     began_us: u64,
     joined: bool,
+    /// Users whose picture has been asked for in a size.
+    asked: HashSet<String>,
     connect_us: Option<u64>,
     terminated: bool,
     leaving: bool,
@@ -137,6 +150,7 @@ impl<'a> Peer<'a> {
             network: true,
             began_us,
             joined: false,
+            asked: HashSet::new(),
             connect_us: None,
             terminated: false,
             leaving: false,
@@ -366,8 +380,14 @@ impl<'a> Peer<'a> {
                     }
                 }
                 News::Frame { at_us, kind, data } => {
-                    let wanted = self.reception.frame(at_us, kind, &data);
-                    if let (Some(mid), Some(connection)) = (wanted, &mut self.connection) {
+                    let judged = self.reception.frame(at_us, kind, &data);
+                    if let Some(gauge) = &self.join.gauge
+                        && judged.usable
+                        && kind.is_video()
+                    {
+                        gauge.moved(&self.join.user, data.mid, at_us);
+                    }
+                    if let (Some(mid), Some(connection)) = (judged.ask, &mut self.connection) {
                         connection.request_keyframe(mid);
                     }
                 }
