@@ -16,7 +16,7 @@ use str0m::media::{
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
-use crate::clock::{Epoch, RealtimeOffset};
+use crate::clock::{Epoch, RealtimeOffset, monotonic_us};
 use crate::error::SwarmError;
 use crate::media::{Coding, Frame};
 use crate::report::{Packet, Role};
@@ -60,7 +60,7 @@ pub enum News {
         kind: MediaKind,
         timestamp: u32,
     },
-    /// A frame put together from packets; `at_us` is when the last of them came.
+    /// A frame put together from packets; `at_us` is when the last of them came, or was no longer waited for.
     Frame {
         at_us: u64,
         kind: MediaKind,
@@ -177,7 +177,7 @@ impl Connection {
         let answer = SdpAnswer::from_sdp_string(sdp)
             .map_err(|error| SwarmError::Negotiation(error.to_string()))?;
         self.rtc.sdp_api().accept_answer(pending, answer)?;
-        self.turn(Instant::now(), 0, news)
+        self.turn(news)
     }
 
     pub fn source(&self) -> BorrowedFd<'_> {
@@ -195,7 +195,7 @@ impl Connection {
 
     /// Does what is due.
     pub fn tick(&mut self, news: &mut Vec<News>) -> Result<(), SwarmError> {
-        self.turn(Instant::now(), 0, news)
+        self.turn(news)
     }
 
     /// Takes in the datagrams that have come; returns whether there may be more.
@@ -281,12 +281,14 @@ impl Connection {
     /// Says goodbye to the other side. The socket goes on listening.
     pub fn close(&mut self, news: &mut Vec<News>) {
         let _ = self.rtc.close();
-        let _ = self.drain(0, news);
+        let _ = self.drain(monotonic_us(), news);
     }
 
-    fn turn(&mut self, now: Instant, at_us: u64, news: &mut Vec<News>) -> Result<(), SwarmError> {
+    fn turn(&mut self, news: &mut Vec<News>) -> Result<(), SwarmError> {
+        let now_us = monotonic_us();
+        let now = self.epoch.instant(now_us);
         self.rtc.handle_input(Input::Timeout(now))?;
-        self.drain(at_us, news)
+        self.drain(now_us, news)
     }
 
     fn drain(&mut self, at_us: u64, news: &mut Vec<News>) -> Result<(), SwarmError> {
@@ -297,11 +299,11 @@ impl Connection {
                     return Ok(());
                 }
                 Output::Transmit(transmit) => {
-                    let leaves_us = crate::clock::monotonic_us();
+                    let leaves_us = monotonic_us();
                     let left = self.socket.send(transmit.destination, &transmit.contents);
                     if left && carried(&transmit.contents) == Carried::Srtp {
                         self.sent.packets += 1;
-                        self.sent.last_us = Some(crate::clock::monotonic_us());
+                        self.sent.last_us = Some(monotonic_us());
                         news.extend(self.has_left(header(leaves_us, &transmit.contents)));
                     }
                 }
