@@ -244,7 +244,7 @@ describe('a lost network', () => {
     expect(client.state).toBe('connected');
   });
 
-  it('with the signaling gone is mended by joining anew, each time with a new token', async () => {
+  it('with the signaling gone goes on with the same media over new signaling', async () => {
     let tokens = 0;
     client = new SFUClient('room-123', 'user-456', browser.camera, {
       ...browser.options,
@@ -254,14 +254,48 @@ describe('a lost network', () => {
       },
     });
     const socket = await browser.join(client);
+    const peer = browser.peers.last;
+    peer.findsPath('wifi');
     socket.lose(1006);
     expect(client.state).toBe('reconnecting');
-    await settled();
-    const again = await browser.admit();
-    browser.peers.last.becomes('connected');
+    const relay = { urls: ['turn:turn.example.org'], username: 'u', credential: 'c' };
+    const again = await browser.admit([], { iceServers: [relay] });
     expect(again.sentOf('JOIN_ROOM')[0]?.token).toBe('token-2');
+    expect(again.sentOf('OFFER')).toHaveLength(1);
+    expect(peer.restarts).toBe(1);
+    expect(peer.configuration.iceServers).toEqual([relay]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(client.state, 'the path of before proves nothing').toBe('reconnecting');
+    peer.findsPath('mobile');
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(client.state).toBe('connected');
+    expect(browser.peers.all).toHaveLength(1);
+    expect(peer.closed).toBe(false);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(browser.sockets.all).toHaveLength(2);
+  });
+
+  it('begins anew when the server has another session by now', async () => {
+    const socket = await browser.join(client);
+    socket.lose(1006);
+    await browser.admit([], {}, 'v=0\r\no=sfu 2 2 IN IP4 0.0.0.0\r\n');
+    await vi.advanceTimersByTimeAsync(0);
+    await browser.admit();
     expect(browser.peers.all).toHaveLength(2);
     expect(browser.peers.all[0]?.closed).toBe(true);
+    browser.peers.last.becomes('connected');
+    expect(client.state).toBe('connected');
+  });
+
+  it('begins anew when no path is found for the media of before', async () => {
+    const socket = await browser.join(client);
+    socket.lose(1006);
+    await browser.admit();
+    expect(browser.peers.all).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(10_000);
+    await browser.admit();
+    expect(browser.peers.all).toHaveLength(2);
+    browser.peers.last.becomes('connected');
     expect(client.state).toBe('connected');
   });
 

@@ -13,6 +13,8 @@ const MAX_REJOINS = 60;
 export interface RecoverySteps {
   /** Ask for a new media path over the signaling that stands. */
   restart: () => Promise<void>;
+  /** Join anew, but go on with the media that is there. Resolves when it has a path. */
+  resume: () => Promise<void>;
   /** Join anew, with new signaling and new media. */
   rejoin: () => Promise<void>;
 }
@@ -24,6 +26,8 @@ export class Recovery {
   readonly #steps: RecoverySteps;
   #stopped = false;
   #restartUseful: boolean;
+  /** The server may still have the session of the media that is there. */
+  #resumeUseful = true;
   #wake: () => void = () => undefined;
 
   /** `signalingStands`: only then can the media path alone be mended. */
@@ -44,11 +48,18 @@ export class Recovery {
         if (this.#stopped) return 'mended';
         let waitMs = Math.max(backoffMs(attempt), 0);
         try {
+          if (this.#resumeUseful) {
+            await this.#steps.resume();
+            continue;
+          }
           await this.#steps.rejoin();
           await this.#pause(CONNECT_PATIENCE_MS);
         } catch (error) {
           if (error instanceof SignalingError && error.final) return 'refused';
           if (error instanceof SignalingError) waitMs = Math.max(waitMs, error.retryAfterMs ?? 0);
+          else if (this.#resumeUseful) waitMs = 0;
+          // Whoever let us in, and still cannot go on with our media, will not.
+          if (!(error instanceof SignalingError)) this.#resumeUseful = false;
         }
         await this.#pause(waitMs);
       }

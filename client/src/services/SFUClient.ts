@@ -2,6 +2,7 @@ import { Emitter } from '@/events/Emitter';
 import type { Participant, ServerMessage } from '@/signaling/messages';
 import { SignalingChannel, SignalingError, socketUrl } from '@/signaling/SignalingChannel';
 import type { CameraService } from './CameraService';
+import { answered, joined, playlist } from './handshake';
 import { Recovery } from './Recovery';
 import type {
   ConnectionState,
@@ -22,7 +23,6 @@ export type {
 } from './SFUTypes';
 
 const OPEN_TIMEOUT_MS = 5_000;
-const ANSWER_TIMEOUT_MS = 8_000;
 /** A disconnected path often comes back by itself; after this a new one is asked for. */
 const DISCONNECTED_PATIENCE_MS = 2_000;
 
@@ -102,10 +102,7 @@ export class SFUClient extends Emitter<SFUEvents> {
     this.#begin();
     try {
       const channel = await this.#open(true);
-      const { streamUrl } = await channel.expect(
-        (message) => (message.type === 'SPECTATOR_URL' ? message : null),
-        ANSWER_TIMEOUT_MS,
-      );
+      const streamUrl = await playlist(channel);
       this.#channel = channel;
       channel.on('lost', () => this.close());
       this.#setState('connected');
@@ -193,28 +190,29 @@ export class SFUClient extends Emitter<SFUEvents> {
     return channel;
   }
 
-  /** Joins, negotiates, and puts the new connection into the place of an old one. */
-  async #enter(): Promise<void> {
+  /**
+   * Joins, negotiates, and puts the new connection into the place of an old one. With `kept`, the media goes on as it is,
+   * with a new path: throws if the server has another session by now.
+   */
+  async #enter(kept: SlotConnection | null = null): Promise<void> {
     const channel = await this.#open(false);
     try {
       this.#channel?.close();
       this.#channel = channel;
-      const joined = await channel.expect(
-        (message) => (message.type === 'JOINED' ? message : null),
-        ANSWER_TIMEOUT_MS,
-      );
-      this.#closeMedia();
+      const { participants, session, iceServers } = await joined(channel);
+      if (kept === null || kept !== this.#media) this.#closeMedia();
       this.#participants.clear();
-      for (const participant of joined.participants) this.#participants.set(participant.userId, participant);
-      if (joined.session !== null) this.emit('session', joined.session);
-      const answered = channel.expect(
-        (message) => (message.type === 'ANSWER' ? true : null),
-        ANSWER_TIMEOUT_MS,
-      );
+      for (const participant of participants) this.#participants.set(participant.userId, participant);
+      if (session !== null) this.emit('session', session);
+      const answer = answered(channel);
       // Negotiation may fail first; the failure of this wait is then told by that.
-      answered.catch((): void => undefined);
-      await this.#negotiate(channel, joined.iceServers);
-      await answered;
+      answer.catch((): void => undefined);
+      const servers = [...iceServers, ...(this.#options.iceServers ?? [])];
+      if (this.#media === null) await this.#negotiate(servers);
+      else await this.#media.resume(servers);
+      if (!this.#media?.isContinuedBy(await answer)) throw new Error('the server has another session');
+      // Whoever came while we were away needs slots too.
+      if (kept !== null) await kept.growTo(this.#participants.size);
     } catch (error) {
       channel.close();
       if (this.#channel === channel) this.#channel = null;
@@ -224,15 +222,15 @@ export class SFUClient extends Emitter<SFUEvents> {
     this.wishes.begin();
   }
 
-  async #negotiate(channel: SignalingChannel, iceServers: RTCIceServer[]): Promise<void> {
+  async #negotiate(iceServers: RTCIceServer[]): Promise<void> {
     const media = new SlotConnection({
       createPeerConnection:
         this.#options.createPeerConnection ?? ((options) => new RTCPeerConnection(options)),
-      iceServers: [...iceServers, ...(this.#options.iceServers ?? [])],
+      iceServers,
       simulcast: this.#options.simulcast ?? true,
       slotPairs: Math.min(Math.max(this.#options.slotPairs ?? 4, this.#participants.size), MAX_SLOT_PAIRS),
-      sendOffer: (sdp) => channel.send({ type: 'OFFER', sdp }),
-      sendCandidate: (candidate) => channel.send({ type: 'ICE_CANDIDATE', candidate }),
+      sendOffer: (sdp) => this.#channel?.send({ type: 'OFFER', sdp }),
+      sendCandidate: (candidate) => this.#channel?.send({ type: 'ICE_CANDIDATE', candidate }),
     });
     this.#media = media;
     media.on('stream', ({ userId, stream }) => this.#welcome(userId, stream));
@@ -344,14 +342,15 @@ export class SFUClient extends Emitter<SFUEvents> {
     }
     this.#setState('reconnecting');
     let refusal: SignalingError | null = null;
+    const note = (error: unknown) => {
+      refusal = error instanceof SignalingError ? error : null;
+      throw error;
+    };
     const recovery = new Recovery(
       {
         restart: async () => this.#media?.restartIce(),
-        rejoin: () =>
-          this.#enter().catch((error) => {
-            refusal = error instanceof SignalingError ? error : null;
-            throw error;
-          }),
+        resume: () => this.#resume().catch(note),
+        rejoin: () => this.#enter().catch(note),
       },
       loss === null && this.#channel !== null,
     );
@@ -360,6 +359,14 @@ export class SFUClient extends Emitter<SFUEvents> {
       if (this.#recovery !== recovery || outcome === 'mended') return;
       this.#giveUp(outcome === 'refused' ? refusal : null);
     });
+  }
+
+  /** New signaling for the media that is there. */
+  async #resume(): Promise<void> {
+    const media = this.#media;
+    if (media === null) throw new Error('there is no media to go on with');
+    if (!(await media.findsPath(() => this.#enter(media)))) throw new Error('no path was found');
+    if (media === this.#media) this.#followMedia(media, 'connected');
   }
 
   /** There is no way back: the call is over if the room is, or if the network was away for too long. */

@@ -35,6 +35,10 @@ const SINGLE: readonly RTCRtpEncodingParameters[] = [{ maxBitrate: 2_200_000 }];
 export const MAX_SLOT_PAIRS = 19;
 /** Slots are added this many pairs at a time, so that a filling room is not negotiated at every joining. */
 const GROWTH_PAIRS = 4;
+const CONFIGURATION = { bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' } as const;
+/** How often it is looked whether a new path carries, and how many times. */
+const PATH_LOOK_MS = 200;
+const MAX_PATH_LOOKS = 40;
 /** What the SFU forwards; every further codec would only make offers longer. */
 const CODECS: ReadonlySet<string> = new Set(['audio/opus', 'video/vp8', 'video/h264', 'video/rtx']);
 /** Constrained baseline, packets of any size: the one H264 that every browser decodes. */
@@ -59,11 +63,7 @@ export class SlotConnection extends Emitter<SlotConnectionEvents> {
   constructor(options: SlotConnectionOptions) {
     super();
     this.#options = options;
-    this.#peer = options.createPeerConnection({
-      iceServers: options.iceServers,
-      bundlePolicy: 'max-bundle',
-      rtcpMuxPolicy: 'require',
-    });
+    this.#peer = options.createPeerConnection({ ...CONFIGURATION, iceServers: options.iceServers });
     this.#peer.addEventListener('icecandidate', ({ candidate }) => {
       if (!this.#closed) options.sendCandidate(candidate?.toJSON() ?? null);
     });
@@ -114,8 +114,39 @@ export class SlotConnection extends Emitter<SlotConnectionEvents> {
     await this.#offer();
   }
 
+  /**
+   * Goes on with the same session over other signaling: what waited for an answer there is offered again, with a new
+   * network path.
+   */
+  async resume(iceServers: RTCIceServer[]): Promise<void> {
+    this.#peer.setConfiguration({ ...CONFIGURATION, iceServers });
+    this.#offering = false;
+    await this.restartIce();
+  }
+
+  /** Whether an answer comes from the session that this one is with: another would understand nothing of it. */
+  isContinuedBy(sdp: string): boolean {
+    const known = this.#peer.remoteDescription?.sdp;
+    return known === undefined || sessionOf(known) === sessionOf(sdp);
+  }
+
+  /** Resolves with true once a path carries that was not there before `restart` was called, with false if none does. */
+  async findsPath(restart: () => Promise<void>): Promise<boolean> {
+    const before = new Set((await this.#paths()).map(({ id }) => id));
+    await restart();
+    for (let look = 0; look < MAX_PATH_LOOKS && !this.#closed; look++) {
+      const paths = await this.#paths();
+      if (paths.some(({ id, nominated, state }) => nominated && state === 'succeeded' && !before.has(id))) {
+        return true;
+      }
+      await new Promise((resolve) => setTimeout(resolve, PATH_LOOK_MS));
+    }
+    return false;
+  }
+
   async acceptAnswer(sdp: string): Promise<void> {
     if (this.#closed || this.#peer.signalingState !== 'have-local-offer') return;
+    if (!this.isContinuedBy(sdp)) return;
     await this.#peer.setRemoteDescription({ type: 'answer', sdp });
     this.#offering = false;
     this.#applyTracks();
@@ -142,6 +173,15 @@ export class SlotConnection extends Emitter<SlotConnectionEvents> {
     this.#peer.close();
     this.#slots = [];
     this.#applyTracks();
+  }
+
+  async #paths(): Promise<RTCIceCandidatePairStats[]> {
+    const report = await this.#peer.getStats();
+    const paths: RTCIceCandidatePairStats[] = [];
+    report.forEach((entry) => {
+      if (entry.type === 'candidate-pair') paths.push(entry);
+    });
+    return paths;
   }
 
   #addSlots(pairs: number): void {
@@ -206,4 +246,9 @@ function preferCodecs(transceiver: RTCRtpTransceiver, kind: TrackKind): void {
       CODECS.has(mimeType.toLowerCase()) && (mimeType !== 'video/H264' || H264_FOR_ALL.test(sdpFmtpLine)),
   );
   if (wanted.length > 0) transceiver.setCodecPreferences?.(wanted);
+}
+
+/** The session that a description is of: it stays the same as long as the session does (RFC 8866 section 5.2). */
+function sessionOf(sdp: string): string | undefined {
+  return /^o=(\S+ \S+)/m.exec(sdp)?.[1];
 }

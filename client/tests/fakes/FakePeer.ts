@@ -11,8 +11,12 @@ export class FakePeer extends EventTarget {
   readonly stats = new Map<string, object>();
   #offers = 0;
 
-  constructor(readonly configuration: RTCConfiguration) {
+  constructor(public configuration: RTCConfiguration) {
     super();
+  }
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configuration = configuration;
   }
 
   addTransceiver(trackOrKind: MediaStreamTrack | string, init: RTCRtpTransceiverInit): FakeTransceiver {
@@ -51,6 +55,11 @@ export class FakePeer extends EventTarget {
 
   close(): void {
     this.closed = true;
+  }
+
+  /** A path was found and is used. */
+  findsPath(id: string): void {
+    this.stats.set(id, { id, type: 'candidate-pair', nominated: true, state: 'succeeded' });
   }
 
   becomes(state: RTCPeerConnectionState): void {

@@ -27,7 +27,11 @@ export class Browser {
   }
 
   /** Answers a joining as the server would; returns the socket of this connection. */
-  async admit(participants: { userId: string }[] = [], further: object = {}): Promise<FakeSocket> {
+  async admit(
+    participants: { userId: string }[] = [],
+    further: object = {},
+    answer = 'answer',
+  ): Promise<FakeSocket> {
     await settled();
     const socket = this.sockets.last;
     socket.open();
@@ -42,7 +46,7 @@ export class Browser {
       ...further,
     });
     await settled();
-    socket.receive({ type: 'ANSWER', sdp: 'answer' });
+    socket.receive({ type: 'ANSWER', sdp: answer });
     await settled();
     return socket;
   }
