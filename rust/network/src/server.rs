@@ -136,7 +136,7 @@ impl VirtualServer {
                     self.deadline = deadline;
                     return;
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::HangUp(_) => {}
                 Output::Transmit(outgoing) if self.shard.may_send(&outgoing, now) => {
                     self.sent.push((outgoing.to, outgoing.bytes.to_vec()));
                     self.shard.sent(&outgoing, now);

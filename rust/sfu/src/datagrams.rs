@@ -6,7 +6,7 @@
 
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr::{from_mut, from_ref, null_mut};
 
@@ -88,6 +88,8 @@ const CONTROL_BYTES: usize = unsafe { libc::CMSG_SPACE(size_of::<u16>() as libc:
 /// Sends datagrams from a thread of its own. Its buffers are reused: sending allocates nothing.
 pub struct Outbox {
     segmenting: bool,
+    /// The socket is of both families: IPv4 addresses are written in the form of the other.
+    dual: bool,
     /// So many of the next datagrams go one by one, because the kernel would not take them as a run.
     singly: usize,
     lengths: Vec<usize>,
@@ -108,6 +110,7 @@ impl Outbox {
     pub fn new(segmenting: bool) -> Self {
         Self {
             segmenting,
+            dual: false,
             singly: 0,
             lengths: Vec::with_capacity(SEND_BATCH),
             addresses: Vec::with_capacity(SEND_BATCH),
@@ -115,6 +118,12 @@ impl Outbox {
             controls: Vec::with_capacity(SEND_BATCH),
             messages: Vec::with_capacity(SEND_BATCH),
         }
+    }
+
+    /// For a socket that is bound to an IPv6 address and reaches IPv4 through it.
+    pub fn dual(mut self, dual: bool) -> Self {
+        self.dual = dual;
+        self
     }
 
     /// Give datagrams to the kernel, in one call. Does not wait: what finds the socket's buffer full is lost, as on any
@@ -167,7 +176,7 @@ impl Outbox {
         let mut first = 0;
         for length in &self.lengths {
             if let Some(datagram) = datagrams.get(first) {
-                self.addresses.push(raw_address(datagram.to()));
+                self.addresses.push(raw_address(datagram.to(), self.dual));
             }
             first += length;
         }
@@ -328,8 +337,12 @@ const EMPTY_ADDRESS: RawAddress = RawAddress {
     sin6_scope_id: 0,
 };
 
-fn raw_address(address: SocketAddr) -> RawAddress {
+fn raw_address(address: SocketAddr, dual: bool) -> RawAddress {
     let mut raw = EMPTY_ADDRESS;
+    let address = match address.ip() {
+        IpAddr::V4(ip) if dual => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+        _ => address,
+    };
     match address {
         SocketAddr::V4(address) => {
             let v4 = libc::sockaddr_in {
@@ -365,7 +378,11 @@ fn address_of(raw: &RawAddress) -> Option<SocketAddr> {
         libc::AF_INET6 => {
             let ip = Ipv6Addr::from(raw.sin6_addr.s6_addr);
             let port = u16::from_be(raw.sin6_port);
-            Some(SocketAddrV6::new(ip, port, raw.sin6_flowinfo, raw.sin6_scope_id).into())
+            let address = SocketAddrV6::new(ip, port, raw.sin6_flowinfo, raw.sin6_scope_id);
+            Some(match ip.to_ipv4_mapped() {
+                Some(ip) => SocketAddrV4::new(ip, port).into(),
+                None => address.into(),
+            })
         }
         _ => None,
     }

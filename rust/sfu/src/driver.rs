@@ -1,4 +1,4 @@
-//! A shard's thread: the socket, the clock and the mailbox around the core. Thin: every decision is the core's.
+//! A shard's thread: the sockets, the clock and the mailbox around the core. Thin: every decision is the core's.
 
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use crate::datagrams::{Inbox, Outbox, SEND_BATCH};
 use crate::event_log::EventLog;
 use crate::mailbox::Mailbox;
+use crate::path::Wire;
 use crate::shard::{Counters, Input, Outgoing, Output, Shard};
+use crate::streams::Streams;
 use crate::system::wait;
 
 /// Rooms, seats and offers obeyed before packets get their turn: an offer takes up to a millisecond.
@@ -26,6 +28,8 @@ pub struct Status {
     pub calls: Calls,
     pub rooms: usize,
     pub seats: usize,
+    /// TCP connections.
+    pub connections: usize,
 }
 
 /// System calls that moved datagrams.
@@ -40,12 +44,15 @@ pub struct Calls {
 struct Sender {
     batch: Vec<Outgoing>,
     outbox: Outbox,
+    /// What leaves over TCP connections.
+    framed: Vec<Outgoing>,
 }
 
 /// Runs one shard until its mailbox is closed.
 pub struct Driver {
     pub shard: Shard,
     pub socket: UdpSocket,
+    pub streams: Streams,
     pub mailbox: Arc<Mailbox>,
     pub events: Arc<EventLog>,
     pub status: Arc<Published>,
@@ -55,9 +62,13 @@ pub struct Driver {
 impl Driver {
     pub fn run(mut self) {
         let mut inbox = Inbox::default();
-        let mut sender = Sender::default();
+        let dual = self.socket.local_addr().is_ok_and(|at| at.is_ipv6());
+        let mut sender = Sender {
+            outbox: Outbox::default().dual(dual),
+            ..Default::default()
+        };
         let mut published_at = Instant::now();
-        let mut readable = true;
+        let (mut readable, mut streaming) = (true, true);
         loop {
             if self.mailbox.is_closed() {
                 return;
@@ -66,19 +77,24 @@ impl Driver {
             self.obey_ordinary();
             self.shard.handle(Instant::now(), Input::Timeout);
             let more = readable && self.receive(&mut inbox);
+            if streaming {
+                self.streams.serve(&mut self.shard);
+            }
             let deadline = self.flush(&mut sender);
             let now = Instant::now();
             if now >= published_at + IDLE {
                 published_at = now;
+                self.streams.sweep(&self.shard);
                 self.publish();
             }
             let timeout = deadline
                 .map_or(IDLE, |at| at.saturating_duration_since(now))
                 .min(IDLE);
-            readable = true;
+            (readable, streaming) = (true, true);
             if !more && !timeout.is_zero() {
-                let ready = wait(&self.socket, self.mailbox.wake(), timeout);
-                readable = ready.socket;
+                let watch = self.streams.watch();
+                let ready = wait(&self.socket, watch, self.mailbox.wake(), timeout);
+                (readable, streaming) = (ready.socket, ready.streams);
                 if ready.wake {
                     self.mailbox.wake().lower();
                 }
@@ -130,16 +146,31 @@ impl Driver {
                 match self.shard.poll_output() {
                     Output::Timeout(deadline) => break Some(deadline),
                     Output::Event(event) => self.events.push(event),
+                    Output::HangUp(with) => self.streams.hang_up(with),
                     Output::Transmit(outgoing) => {
-                        sender.batch.push(outgoing);
-                        if sender.batch.len() == SEND_BATCH {
+                        let lane = match outgoing.wire {
+                            Wire::Udp => &mut sender.batch,
+                            Wire::Tcp => &mut sender.framed,
+                        };
+                        lane.push(outgoing);
+                        if lane.len() == SEND_BATCH {
                             break None;
                         }
                     }
                 }
             };
             self.send(sender);
-            if let Some(deadline) = deadline {
+            // A connection may turn out to be gone.
+            let may_bring_more = !sender.framed.is_empty();
+            for outgoing in sender.framed.drain(..) {
+                if self.mailbox.is_urgent() {
+                    self.obey_urgent();
+                }
+                self.streams.send(&mut self.shard, outgoing);
+            }
+            if let Some(deadline) = deadline
+                && !may_bring_more
+            {
                 return deadline;
             }
         }
@@ -180,6 +211,7 @@ impl Driver {
                 calls: self.calls,
                 rooms: self.shard.room_count(),
                 seats: self.shard.seat_count(),
+                connections: self.streams.len(),
             };
         }
     }

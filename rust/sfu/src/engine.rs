@@ -68,7 +68,7 @@ impl Engine {
         })
     }
 
-    /// The UDP port of each shard.
+    /// The port of each shard, of UDP and of TCP.
     pub fn ports(&self) -> Vec<u16> {
         self.shards.iter().map(|shard| shard.port).collect()
     }

@@ -1,6 +1,7 @@
 //! Bringing a shard up: its port, its thread, its end of the engine.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -11,7 +12,11 @@ use crate::error::SfuError;
 use crate::event_log::EventLog;
 use crate::mailbox::Mailbox;
 use crate::shard::Shard;
+use crate::streams::Streams;
 use crate::system::{enlarge_buffers, own_addresses, raise_priority};
+
+/// Ports tried until one is free for both UDP and TCP, when any will do.
+const MAX_PORTS_TRIED: usize = 32;
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]
@@ -20,7 +25,7 @@ pub struct Config {
     /// Where clients reach us: one candidate each. Empty for `bind_ip`, or for this machine's own addresses if that is
     /// unspecified.
     pub public_ips: Vec<IpAddr>,
-    /// Shard i binds this + i; 0 for any free ports.
+    /// Shard i binds UDP and TCP of this + i; 0 for any free ports.
     pub base_port: u16,
     pub shards: usize,
     pub max_seats_per_room: usize,
@@ -56,7 +61,7 @@ pub fn start_shard(
     index: usize,
     events: &Arc<EventLog>,
 ) -> Result<ShardHandle, SfuError> {
-    let unavailable = |what| move |_: std::io::Error| SfuError::Unavailable(what);
+    let unavailable = |what| move |_: io::Error| SfuError::Unavailable(what);
     let port = match config.base_port {
         0 => 0,
         base => u16::try_from(index)
@@ -64,8 +69,8 @@ pub fn start_shard(
             .and_then(|index| base.checked_add(index))
             .ok_or(SfuError::Unavailable("the media ports run out"))?,
     };
-    let socket = UdpSocket::bind((config.bind_ip, port))
-        .map_err(unavailable("the media port cannot be bound"))?;
+    let (socket, listener) =
+        bind_both(config.bind_ip, port).map_err(unavailable("the media port cannot be bound"))?;
     socket
         .set_nonblocking(true)
         .map_err(unavailable("the socket cannot be set up"))?;
@@ -75,7 +80,7 @@ pub fn start_shard(
         .map_err(unavailable("the socket has no address"))?
         .port();
     let ips = match config.public_ips.as_slice() {
-        [] if config.bind_ip.is_unspecified() => own_addresses(),
+        [] if config.bind_ip.is_unspecified() => own_addresses(config.bind_ip),
         [] => vec![config.bind_ip],
         given => given.to_vec(),
     };
@@ -88,6 +93,8 @@ pub fn start_shard(
     let driver = Driver {
         shard: Shard::new(Instant::now(), candidates.clone()),
         socket,
+        streams: Streams::new(listener)
+            .map_err(unavailable("the media port cannot be listened on"))?,
         mailbox: Arc::clone(&mailbox),
         events: Arc::clone(events),
         status: Arc::clone(&status),
@@ -112,4 +119,18 @@ pub fn start_shard(
         port,
         thread: Mutex::new(Some(thread)),
     })
+}
+
+/// Bind a port of both protocols.
+fn bind_both(ip: IpAddr, port: u16) -> io::Result<(UdpSocket, TcpListener)> {
+    let mut tried = 0;
+    loop {
+        let socket = UdpSocket::bind((ip, port))?;
+        tried += 1;
+        match TcpListener::bind((ip, socket.local_addr()?.port())) {
+            Ok(listener) => return Ok((socket, listener)),
+            Err(error) if port != 0 || tried == MAX_PORTS_TRIED => return Err(error),
+            Err(_) => {}
+        }
+    }
 }

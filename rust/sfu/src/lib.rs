@@ -1,7 +1,7 @@
 //! The packet path of Curtaincall: an SFU whose every packet needs a paid lease.
 //!
 //! [`shard::Shard`] is the core, without a clock, a socket or a thread; [`engine::Engine`] runs shards on threads, each
-//! behind one UDP port. Nothing here knows Python.
+//! behind one port. Nothing here knows Python.
 
 pub mod allocator;
 pub mod budget;
@@ -19,6 +19,7 @@ pub mod launch;
 pub mod layers;
 pub mod lease;
 pub mod mailbox;
+pub mod path;
 pub mod peer;
 pub mod pictures;
 pub mod rewrite;
@@ -30,6 +31,7 @@ pub mod shard;
 pub mod slots;
 pub mod speaker;
 pub mod stats;
+pub mod streams;
 pub mod system;
 pub mod timers;
 pub mod units;

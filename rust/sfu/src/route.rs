@@ -1,7 +1,8 @@
-//! Which peer a datagram belongs to: by its source address once that is proven, else by the ICE user name of a check.
+//! Which peer a datagram belongs to: by where it came from once that is proven, else by the ICE user name of a check.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+
+use crate::path::{Path, Wire};
 
 /// Addresses a peer may be bound to at a time (candidate pairs it checks from); the oldest gives way.
 pub const MAX_ADDRESSES: usize = 8;
@@ -9,7 +10,7 @@ pub const MAX_ADDRESSES: usize = 8;
 /// Maps addresses and ICE user names to keys of peers.
 #[derive(Debug)]
 pub struct Routes<K> {
-    addresses: HashMap<SocketAddr, K>,
+    addresses: HashMap<Path, K>,
     ufrags: HashMap<String, K>,
 }
 
@@ -25,13 +26,26 @@ impl<K> Default for Routes<K> {
 /// What one peer is known by.
 #[derive(Debug, Default)]
 pub struct Known {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Path>,
     ufrag: Option<String>,
 }
 
+impl Known {
+    /// Whether anything leads to the peer.
+    pub fn is_reachable(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+
+    /// The TCP connections that lead to the peer.
+    pub fn connections(&self) -> impl Iterator<Item = Path> + '_ {
+        let paths = self.addresses.iter().copied();
+        paths.filter(|path| path.wire == Wire::Tcp)
+    }
+}
+
 impl<K: Copy + PartialEq> Routes<K> {
-    pub fn by_address(&self, address: SocketAddr) -> Option<K> {
-        self.addresses.get(&address).copied()
+    pub fn by_address(&self, address: impl Into<Path>) -> Option<K> {
+        self.addresses.get(&address.into()).copied()
     }
 
     pub fn by_ufrag(&self, ufrag: &str) -> Option<K> {
@@ -39,7 +53,8 @@ impl<K: Copy + PartialEq> Routes<K> {
     }
 
     /// The session has accepted a check from this address.
-    pub fn bind_address(&mut self, key: K, known: &mut Known, address: SocketAddr) {
+    pub fn bind_address(&mut self, key: K, known: &mut Known, address: impl Into<Path>) {
+        let address = address.into();
         if self.by_address(address) == Some(key) {
             return;
         }
@@ -50,6 +65,12 @@ impl<K: Copy + PartialEq> Routes<K> {
             let oldest = known.addresses.remove(0);
             self.unbind_address(key, oldest);
         }
+    }
+
+    /// The path does not lead to the peer any more: a connection was closed.
+    pub fn lose_address(&mut self, key: K, known: &mut Known, address: Path) {
+        known.addresses.retain(|bound| *bound != address);
+        self.unbind_address(key, address);
     }
 
     /// The session's own ICE user name: a restart makes a new one.
@@ -71,7 +92,7 @@ impl<K: Copy + PartialEq> Routes<K> {
     }
 
     /// Another session may have taken the address over meanwhile.
-    fn unbind_address(&mut self, key: K, address: SocketAddr) {
+    fn unbind_address(&mut self, key: K, address: Path) {
         if self.by_address(address) == Some(key) {
             self.addresses.remove(&address);
         }

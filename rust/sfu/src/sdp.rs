@@ -9,6 +9,7 @@ use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
 use str0m::format::{Codec, PayloadParams};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::net::TcpType;
 use str0m::rtp::Ssrc;
 use str0m::{Candidate, Rtc};
 
@@ -91,6 +92,7 @@ impl Offer {
 /// Repeat the candidates in every m-line, and say that there are no more (RFC 8840).
 ///
 /// Bundled m-lines need none of their own, but aiortc looks for them in the last of a bundle, and waits for the end.
+/// It knows no TCP.
 fn spread_candidates(answer: &str) -> String {
     let is_candidate = |line: &&str| line.starts_with("a=candidate:");
     let candidates: Vec<&str> = answer
@@ -98,7 +100,9 @@ fn spread_candidates(answer: &str) -> String {
         .map(str::trim_end)
         .filter(is_candidate)
         .collect();
+    let everywhere = candidates.iter().filter(|line| !line.contains(" tcp "));
     let mut lines = Vec::new();
+    let mut is_first = true;
     for line in answer
         .lines()
         .map(str::trim_end)
@@ -106,7 +110,11 @@ fn spread_candidates(answer: &str) -> String {
     {
         lines.push(line);
         if line.starts_with("c=") {
-            lines.extend(&candidates);
+            if std::mem::take(&mut is_first) {
+                lines.extend(&candidates);
+            } else {
+                lines.extend(everywhere.clone());
+            }
             lines.push("a=end-of-candidates");
         }
     }
@@ -160,7 +168,7 @@ fn check(text: &str) -> Result<String, SfuError> {
     Err(SfuError::SdpInvalid(complaint))
 }
 
-/// A session for a new PeerConnection: ICE-lite, RTP mode, our codecs, host candidates.
+/// A session for a new PeerConnection: ICE-lite, RTP mode, our codecs, host candidates for UDP and for TCP.
 pub fn build_session(
     now: Instant,
     certificate: DtlsCert,
@@ -184,9 +192,17 @@ pub fn build_session(
     let mut rtc = catch_unwind(|| config.build(now))
         .map_err(|_| SfuError::Overloaded("a session could not be built"))?;
     for address in candidates {
-        let candidate = Candidate::host(*address, "udp")
-            .map_err(|_| SfuError::Unavailable("the public IP is unusable"))?;
-        rtc.add_local_candidate(candidate);
+        let over_udp = Candidate::builder().udp().host(*address).build();
+        let over_tcp = Candidate::builder()
+            .tcp()
+            .host(*address)
+            .tcptype(TcpType::Passive)
+            .build();
+        for candidate in [over_udp, over_tcp] {
+            let candidate =
+                candidate.map_err(|_| SfuError::Unavailable("the public IP is unusable"))?;
+            rtc.add_local_candidate(candidate);
+        }
     }
     Ok(rtc)
 }

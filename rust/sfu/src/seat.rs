@@ -1,6 +1,5 @@
 //! A user's place in a room: the session on it, the tracks it publishes and the slots it receives on.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use slotmap::new_key_type;
@@ -74,8 +73,6 @@ pub struct Link {
     pub fingerprint: String,
     pub consent: Consent,
     pub capture: CaptureClock,
-    /// Where we are reached, as the session knows it.
-    pub local: SocketAddr,
     /// DTLS is done and the other side is there: as last reported.
     pub connected: bool,
     pub established: bool,
@@ -182,14 +179,13 @@ impl Seat {
 }
 
 impl Link {
-    pub fn new(peer: Peer, fingerprint: String, local: SocketAddr, now: Instant) -> Self {
+    pub fn new(peer: Peer, fingerprint: String, now: Instant) -> Self {
         Self {
             peer,
             known: Known::default(),
             fingerprint,
             consent: Consent::new(now),
             capture: CaptureClock::default(),
-            local,
             connected: false,
             established: false,
             lost_at: None,

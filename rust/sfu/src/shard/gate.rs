@@ -177,6 +177,7 @@ impl Shard {
             .retain(|outgoing| !matches!(outgoing.gate, Gate::Media { lease, .. } if lease == key));
         for seat in self.seats_under(room, key) {
             self.silence_seat(seat);
+            self.hang_up(seat);
         }
     }
 

@@ -7,6 +7,7 @@ mod choice;
 mod commands;
 mod gate;
 mod media;
+mod paths;
 mod sessions;
 mod sight;
 mod tracks;
@@ -22,6 +23,7 @@ use crate::command::Command;
 use crate::datagrams::Datagram;
 use crate::event::{Event, What};
 use crate::lease::{Lease, News};
+use crate::path::{Path, Wire};
 use crate::peer::Drained;
 use crate::rewrite::StreamTag;
 use crate::room::Room;
@@ -48,7 +50,19 @@ pub const HOLD: Duration = Duration::from_millis(2);
 
 /// What a shard is given.
 pub enum Input<'a> {
-    Packet { from: SocketAddr, bytes: &'a [u8] },
+    Packet {
+        from: SocketAddr,
+        bytes: &'a [u8],
+    },
+    /// A datagram that came in a frame of a TCP connection.
+    Frame {
+        from: SocketAddr,
+        bytes: &'a [u8],
+    },
+    /// A TCP connection is gone.
+    HungUp {
+        from: SocketAddr,
+    },
     Command(Command),
     Timeout,
 }
@@ -57,6 +71,8 @@ pub enum Input<'a> {
 pub enum Output {
     Transmit(Outgoing),
     Event(Event),
+    /// Reset the TCP connection with this address, so that nothing of what it holds leaves any more.
+    HangUp(SocketAddr),
     /// Nothing more until then, unless something happens.
     Timeout(Option<Instant>),
 }
@@ -64,6 +80,7 @@ pub enum Output {
 /// A datagram to send, if its gate still lets it.
 pub struct Outgoing {
     pub to: SocketAddr,
+    pub wire: Wire,
     pub bytes: DatagramSend,
     pub gate: Gate,
     seat: SeatKey,
@@ -137,6 +154,7 @@ pub struct Shard {
     /// When to look again at who speaks and what is shown; `None` while there is no session.
     look_at: Option<Instant>,
     outbox: VecDeque<Outgoing>,
+    hang_ups: Vec<SocketAddr>,
     events: VecDeque<Event>,
     next_tag: u64,
     counters: Counters,
@@ -161,6 +179,7 @@ impl Shard {
             held_until: None,
             look_at: None,
             outbox: VecDeque::new(),
+            hang_ups: Vec::new(),
             events: VecDeque::new(),
             next_tag: 0,
             counters: Counters::default(),
@@ -173,7 +192,9 @@ impl Shard {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         self.now = self.now.max(now);
         match input {
-            Input::Packet { from, bytes } => self.receive(from, bytes),
+            Input::Packet { from, bytes } => self.receive(Path::udp(from), bytes),
+            Input::Frame { from, bytes } => self.receive(Path::tcp(from), bytes),
+            Input::HungUp { from } => self.lose_path(Path::tcp(from)),
             Input::Command(command) => self.obey(command),
             Input::Timeout => self.elapse(),
         }
@@ -185,6 +206,9 @@ impl Shard {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Output::Event(event);
+            }
+            if let Some(with) = self.hang_ups.pop() {
+                return Output::HangUp(with);
             }
             if let Some(outgoing) = self.outbox.pop_front() {
                 return Output::Transmit(outgoing);

@@ -1,17 +1,18 @@
 //! Sessions on seats: where their datagrams go, whether they are still there, when they are dropped.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use str0m::media::Mid;
-use str0m::net::{Protocol, Receive, Transmit};
+use str0m::net::{Receive, Transmit};
 use str0m::rtp::Ssrc;
 
+use super::paths::{Datagram, classify};
 use super::{Gate, HOLD, MAX_DATAGRAM, Outgoing, Shard};
 use crate::command::Transport;
 use crate::consent::Heard;
 use crate::error::SfuError;
 use crate::event::What;
+use crate::path::Path;
 use crate::peer::{Drained, Gone, Peer};
 use crate::route::local_ufrag;
 use crate::sdp::{self, Offer};
@@ -21,30 +22,8 @@ use crate::speaker::TURN;
 /// Sessions are driven by their timers at most this often.
 pub(super) const MIN_STEP: Duration = Duration::from_millis(1);
 
-/// What a datagram is, by its first bytes (RFC 7983, RFC 5761).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Datagram {
-    Check,
-    Dtls,
-    Rtcp,
-    Rtp(Ssrc),
-}
-
-fn classify(bytes: &[u8]) -> Option<Datagram> {
-    match (*bytes.first()?, *bytes.get(1)?) {
-        (0..=3, _) => Some(Datagram::Check),
-        (20..=63, _) => Some(Datagram::Dtls),
-        (128..=191, second) if (64..96).contains(&(second & 0x7f)) => Some(Datagram::Rtcp),
-        (128..=191, _) => {
-            let ssrc: [u8; 4] = bytes.get(8..12)?.try_into().ok()?;
-            Some(Datagram::Rtp(u32::from_be_bytes(ssrc).into()))
-        }
-        _ => None,
-    }
-}
-
 impl Shard {
-    pub(super) fn receive(&mut self, from: SocketAddr, bytes: &[u8]) {
+    pub(super) fn receive(&mut self, from: Path, bytes: &[u8]) {
         self.counters.packets_in += 1;
         if self.route(from, bytes).is_none() {
             self.counters.packets_refused += 1;
@@ -52,7 +31,7 @@ impl Shard {
     }
 
     /// Find the seat and hand the datagram to its session. `None` if there is none, or it is not wanted.
-    fn route(&mut self, from: SocketAddr, bytes: &[u8]) -> Option<()> {
+    fn route(&mut self, from: Path, bytes: &[u8]) -> Option<()> {
         let datagram = classify(bytes).filter(|_| bytes.len() <= MAX_DATAGRAM)?;
         let bound = self.routes.by_address(from);
         // Of a stranger only a check is looked at, and only one that names a session.
@@ -64,6 +43,7 @@ impl Shard {
             _ => bound?,
         };
         let now = self.now;
+        let local = self.reached_at(from.address);
         let link = self.seats.get_mut(key)?.link.as_mut()?;
         let budget = match datagram {
             Datagram::Check => &mut link.budgets.checks,
@@ -75,7 +55,7 @@ impl Shard {
         if !budget.take(now) {
             return None;
         }
-        let receive = Receive::new(Protocol::Udp, from, link.local, bytes).ok()?;
+        let receive = Receive::new(from.wire.into(), from.address, local, bytes).ok()?;
         let input = str0m::Input::Receive(now, receive);
         if datagram == Datagram::Check {
             if !link.peer.accepts(&input) {
@@ -202,6 +182,7 @@ impl Shard {
             };
             self.outbox.push_back(Outgoing {
                 to: transmit.destination,
+                wire: transmit.proto.into(),
                 bytes: transmit.contents,
                 gate,
                 seat: key,
@@ -257,7 +238,7 @@ impl Shard {
     }
 
     /// The other side fell silent: nothing is sent to it until it is heard again.
-    fn lose(&mut self, key: SeatKey) {
+    pub(super) fn lose(&mut self, key: SeatKey) {
         let now = self.now;
         let Some(seat) = self.seats.get_mut(key) else {
             return;
@@ -317,6 +298,8 @@ impl Shard {
         };
         let Some(link) = seat.link.take() else { return };
         let (room, user) = (seat.room.clone(), seat.user.clone());
+        self.hang_ups
+            .extend(link.known.connections().map(|path| path.address));
         self.routes.forget(key, link.known);
         let was_connected = link.connected;
         link.peer.dispose();
@@ -336,18 +319,10 @@ impl Shard {
     pub(super) fn attach(&mut self, key: SeatKey, transport: Transport) {
         self.drop_link(key);
         let now = self.now;
-        let Some(local) = self.candidates.first().copied() else {
-            return;
-        };
         let Some(seat) = self.seats.get_mut(key) else {
             return;
         };
-        let link = Link::new(
-            Peer::new(*transport.rtc, now),
-            transport.fingerprint,
-            local,
-            now,
-        );
+        let link = Link::new(Peer::new(*transport.rtc, now), transport.fingerprint, now);
         seat.link = Some(link);
         self.look_at.get_or_insert(now + TURN);
         self.set_lines(key, transport.lines);

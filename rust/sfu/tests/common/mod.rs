@@ -343,6 +343,7 @@ impl World {
                     return;
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::HangUp(_) => {}
                 Output::Transmit(outgoing) => self.transmit(&outgoing),
             }
         }
