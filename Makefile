@@ -52,7 +52,7 @@ bench-%: build/run.stamp build/swarm.stamp ## print a table of figures and write
 
 .PHONY: test
 test: build/dev.stamp $(WEB) ## every test; ends with the counts
-	@dev/packages ffmpeg chromium postgresql
+	@dev/packages ffmpeg chromium postgresql coturn
 	@dev/run-tests
 
 .PHONY: check
@@ -67,7 +67,7 @@ format: build/dev.stamp client/node_modules/.stamp ## format every language's so
 
 .PHONY: soak
 soak: build/run.stamp build/dev.stamp build/swarm.stamp $(WEB) ## what takes longer than a test may: crashes by the hundred, long fuzzing
-	@dev/packages ffmpeg chromium postgresql
+	@dev/packages ffmpeg chromium postgresql coturn
 	@dev/run-soak
 
 .PHONY: proto

@@ -99,6 +99,31 @@ def _node_address(text: str) -> str:
     return text
 
 
+def _host_and_port(text: str) -> str:
+    if not HOST_AND_PORT.fullmatch(text):
+        raise ValueError("host:port, or [IPv6 address]:port")
+    return text
+
+
+HOST_AND_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
+RELAY_URL: Final = re.compile(
+    r"(?P<scheme>turns?):(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?"
+    r"(\?transport=(?P<via>udp|tcp))?"
+)
+"""RFC 7065."""
+
+
+def _relay_url(text: str) -> str:
+    """Browsers speak no DTLS to a relay, so there is no `turns:` over UDP."""
+    found = RELAY_URL.fullmatch(text)
+    if found is None or (found["scheme"], found["via"]) == ("turns", "udp"):
+        raise ValueError("a relay is turn:host:port?transport=udp, the same with tcp, or turns:host:port?transport=tcp")
+    return text
+
+
+RelayAddress = Annotated[str, AfterValidator(_relay_url)]
+
+
 NODE_ADDRESS: Final = re.compile(r"unix:/.+|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 NodeAddress = Annotated[str, AfterValidator(_node_address)]
 
@@ -140,8 +165,11 @@ class MediaSettings(_Branch):
     bind_ip: Address = ""
     """Empty: the loopback interface if `public_ip` is a loopback address, all interfaces otherwise."""
     public_ip: str = ""
-    """Address (or several, separated by commas) put into ICE candidates. Empty: those of this machine, or
-    127.0.0.1 if the server listens on the loopback interface only."""
+    """Address (or several, of both families, separated by commas) put into ICE candidates. Empty: what `stun_server`
+    says and those of this machine, or 127.0.0.1 if the server listens on the loopback interface only."""
+    stun_server: Annotated[str, AfterValidator(lambda text: _host_and_port(text) if text else text)] = ""
+    """`host:port` of a STUN server that is asked at start as what it sees us, for a machine behind a NAT that forwards
+    the media ports as they are. Asked only if `public_ip` is empty. Empty: nobody is asked."""
     shards: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1, le=64)
     nodes: tuple[NodeAddress, ...] = Field(default=(), max_length=256)
     """Media nodes that forward in the place of this process: `unix:/path` or `host:port`. Empty: it forwards itself."""
@@ -163,6 +191,24 @@ class IceServer(_Branch):
     urls: tuple[str, ...]
     username: str | None = None
     credential: SecretStr | None = None
+
+
+class TurnSettings(_Branch):
+    """A relay (coturn with `use-auth-secret`) for those whose network lets neither UDP nor TCP to the media ports
+    through: handed to clients in JOINED, with credentials of their own for a time."""
+
+    urls: tuple[RelayAddress, ...] = Field(default=(), max_length=16)
+    """`turn:host:3478?transport=udp`, the same with `tcp`, `turns:host:443?transport=tcp`: browsers try them all."""
+    secret: SecretStr = SecretStr("")
+    """coturn's `static-auth-secret`."""
+    ttl_s: int = Field(default=12 * 3600, ge=60, le=7 * 86_400)
+    """How long credentials hold: longer than a call, as its paths are renewed with those of its beginning."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if bool(self.urls) != bool(self.secret.get_secret_value()):
+            raise ValueError("urls and secret come together")
+        return self
 
 
 class RoomsSettings(_Branch):
@@ -365,6 +411,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     server: ServerSettings = ServerSettings()
     media: MediaSettings = MediaSettings()
+    turn: TurnSettings = TurnSettings()
     rooms: RoomsSettings = RoomsSettings()
     accounts: AccountsSettings = AccountsSettings()
     limits: LimitsSettings = LimitsSettings()

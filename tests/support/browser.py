@@ -5,9 +5,10 @@ What is asked of a page is asked with events and deadlines inside the page, neve
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from playwright.async_api import Browser, CDPSession, Page, Playwright, ViewportSize, expect
@@ -217,12 +218,26 @@ class Visitor:
         )
 
 
+def chromium() -> str:
+    """The system's Chromium."""
+    return shutil.which("chromium") or "chromium"
+
+
 @asynccontextmanager
 async def browser_at(
-    playwright: Playwright, url: str, viewport: ViewportSize = DESKTOP, *, bypass_csp: bool = False
+    playwright: Playwright,
+    url: str,
+    viewport: ViewportSize = DESKTOP,
+    *,
+    bypass_csp: bool = False,
+    arguments: Sequence[str] = (),
+    program: Path | None = None,
 ) -> AsyncIterator[Visitor]:
-    """A browser of one's own, with one page of the app. `bypass_csp` lets a test put scripts into the page."""
-    browser: Browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+    """A browser of one's own, with one page of the app. `bypass_csp` lets a test put scripts into the page; `program`
+    starts the browser in a way of its own."""
+    browser: Browser = await playwright.chromium.launch(
+        executable_path=program or chromium(), args=[*ARGUMENTS, *arguments]
+    )
     try:
         context = await browser.new_context(viewport=viewport, locale="en-GB", bypass_csp=bypass_csp)
         context.set_default_timeout(PAGE_TIMEOUT_MS)

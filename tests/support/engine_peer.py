@@ -4,12 +4,14 @@ import asyncio
 import math
 import random
 import struct
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from av import AudioFrame, VideoFrame
 
 from curtaincall.media.ports import MediaEngine
@@ -46,13 +48,26 @@ class EnginePeer:
     """Own tracks sendonly, pairs of slots recvonly. Counts decoded frames by kind."""
 
     def __init__(
-        self, engine: MediaEngine, room_id: str, user_id: str, *, publishes: bool = True, speaks: bool = False
+        self,
+        engine: MediaEngine,
+        room_id: str,
+        user_id: str,
+        *,
+        publishes: bool = True,
+        speaks: bool = False,
+        relay: RTCIceServer | None = None,
     ) -> None:
+        """`relay`: media goes through this TURN server and no other way."""
         self.frames = {"audio": 0, "video": 0}
+        self.last_frame_at = 0.0
         self._engine = engine
         self._seat = (room_id, user_id)
         # Everything goes over one transport; aiortc believes it of several tracks of a kind only if told beforehand.
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        configuration = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        if relay is not None:
+            configuration.iceServers = [relay]
+            configuration.iceTransportPolicy = RTCIceTransportPolicy.RELAY
+        self._pc = RTCPeerConnection(configuration)
         self._own = [Tone() if speaks else AudioStreamTrack(), SmallPicture()] if publishes else []
         self._senders = [self._pc.addTransceiver(track, direction="sendonly").sender for track in self._own]
         self._readers: dict[Any, asyncio.Task[None]] = {}
@@ -127,6 +142,7 @@ class EnginePeer:
                 return
             async with self._arrived:
                 self.frames[track.kind] += 1
+                self.last_frame_at = time.monotonic()
                 self._arrived.notify_all()
 
 

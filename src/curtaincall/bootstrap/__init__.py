@@ -1,6 +1,5 @@
 """The one composition root: settings in, a running app out. Nothing else puts services together."""
 
-from curtaincall.bootstrap.adapters import lan_addresses
 from curtaincall.bootstrap.app import App, build
 from curtaincall.bootstrap.media_node import MediaNodeApp, build_media_node, node_address
 from curtaincall.bootstrap.monetization import MonetizationApp, build_monetization
@@ -16,6 +15,5 @@ __all__ = [
     "build_media_node",
     "build_monetization",
     "charging_settings",
-    "lan_addresses",
     "node_address",
 ]

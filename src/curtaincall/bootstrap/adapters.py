@@ -1,15 +1,12 @@
 """The adapters that the settings choose: database, gateways, media engine, another Monetization Service to ask."""
 
-import logging
-import socket
-from typing import Final
-
 from curtaincall.enforcement.monetization import PaymentWatch, WatchRules
 from curtaincall.enforcement.monetization_grpc import GrpcPaymentSource
 from curtaincall.enforcement.service import PaymentEnforcementService
 from curtaincall.kernel.clock import Clock
 from curtaincall.kernel.events import EventBus
 from curtaincall.kernel.ids import IdFactory
+from curtaincall.media.addresses import reach_of
 from curtaincall.media.embedded import EmbeddedEngine
 from curtaincall.media.placement import PlacedEngine
 from curtaincall.media.ports import MediaEngine
@@ -19,11 +16,6 @@ from curtaincall.rooms.service import RoomsService
 from curtaincall.settings import Settings
 from curtaincall.storage.database import Database, open_database
 from curtaincall.storage.executor import WriteExecutor
-
-LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-
-
-log = logging.getLogger(__name__)
 
 
 def database_of(settings: Settings) -> Database:
@@ -90,35 +82,13 @@ def media_engine(settings: Settings, clock: Clock) -> MediaEngine:
 
 
 def embedded_engine(settings: Settings, *, for_others: bool = False) -> EmbeddedEngine:
-    """The engine in this process. `for_others`: of a server on another machine, so that its address says nothing of
-    where browsers are."""
+    """The engine in this process. `for_others`: of a server on another machine."""
     media = settings.media
-    public = [address.strip() for address in media.public_ip.split(",") if address.strip()]
-    if not public:
-        local = settings.server.host in LOOPBACK and not for_others
-        public = ["127.0.0.1"] if local else lan_addresses()
-    local = all(address in LOOPBACK for address in public)
+    reach = reach_of(media, settings.server.host, for_others=for_others)
     return EmbeddedEngine(
-        bind_ip=media.bind_ip or ("127.0.0.1" if local else "0.0.0.0"),  # noqa: S104 - peers are everywhere
-        public_ips=public,
+        bind_ip=reach.bind_ip,
+        public_ips=reach.public_ips,
         base_port=media.port,
         shards=media.shards,
         max_seats_per_room=settings.rooms.max_participants,
     )
-
-
-def lan_addresses() -> list[str]:
-    """This machine's own IPv4 addresses that others can reach, the one of the default route first."""
-    found: list[str] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): nothing is sent, but a source address is chosen
-            found.append(probe.getsockname()[0])
-        except OSError:
-            log.warning("no_default_route")
-    try:
-        of_name = [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
-    except socket.gaierror:
-        of_name = []
-    found += [address for address in of_name if address not in found and not address.startswith("127.")]
-    return found or ["127.0.0.1"]

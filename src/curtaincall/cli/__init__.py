@@ -157,7 +157,7 @@ def doctor(data_dir: DataDir = None, config: ConfigFile = None) -> None:
 
     findings = examine(settings_of(config, data_dir))
     for finding in findings:
-        typer.echo(f"{'ok' if finding.ok else 'FAIL':<5} {finding.what}: {finding.detail}")
+        typer.echo(f"{finding.label:<5} {finding.what}: {finding.detail}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 

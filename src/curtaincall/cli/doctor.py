@@ -1,18 +1,24 @@
 """`curtaincall doctor`: whether this machine has what the server needs, one finding per line."""
 
 import asyncio
+import contextlib
+import errno
 import shutil
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 
+from curtaincall.cli.address import announced
+from curtaincall.cli.finding import Finding
+from curtaincall.cli.reach import examine_reach
 from curtaincall.ledger.store import transfers
 from curtaincall.ledger.verify import verify
+from curtaincall.media.addresses import reach_of
 from curtaincall.media.channel import report_of
 from curtaincall.media.ports import MediaError
 from curtaincall.settings import Settings
@@ -22,32 +28,43 @@ from curtaincall.storage.sqlite import FILE_NAME
 OLDEST_SANE_EPOCH_S: Final = 1_767_225_600
 """2026-01-01: a clock before it makes tokens that have never been valid."""
 
-SOCKET_KINDS: Final = (("UDP", socket.SOCK_DGRAM), ("TCP", socket.SOCK_STREAM))
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    what: str
-    ok: bool
-    detail: str
+TCP_ONLY: Final = (("TCP", socket.SOCK_STREAM),)
+SOCKET_KINDS: Final = (("UDP", socket.SOCK_DGRAM), *TCP_ONLY)
+CONNECT_TIMEOUT_S: Final = 2.0
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at ports, programs, database and clock. Changes nothing but may make the data folder."""
-    return [*_ports(settings), *_nodes(settings), _ffmpeg(), _database(settings), _clock()]
+    """Look at ports, the ways to them, programs, database and clock. Changes nothing but may make the data folder."""
+    ports = list(_ports(settings))
+    return [*ports, *_nodes(settings), *examine_reach(settings), _ffmpeg(), _database(settings), _clock()]
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
-    yield _port("HTTP", settings.server.host, settings.server.port, (("TCP", socket.SOCK_STREAM),))
+    """Whether the ports are free, or the server that has them is ours."""
+    runs = _server_runs(settings)
+    yield _port("HTTP", settings.server.host, settings.server.port, TCP_ONLY, runs)
     if settings.grpc.port:
-        yield _port("gRPC", settings.grpc.host, settings.grpc.port, (("TCP", socket.SOCK_STREAM),))
+        yield _port("gRPC", settings.grpc.host, settings.grpc.port, TCP_ONLY, runs)
     if settings.media.nodes:
         return  # they have the media ports, perhaps on other machines
+    bind_ip = reach_of(settings.media, settings.server.host).bind_ip
     for shard in range(settings.media.shards if settings.media.port else 0):
-        yield _port("media", settings.media.bind_ip or settings.server.host, settings.media.port + shard, SOCKET_KINDS)
+        yield _port("media", bind_ip, settings.media.port + shard, SOCKET_KINDS, runs)
 
 
-def _port(what: str, host: str, port: int, kinds: tuple[tuple[str, socket.SocketKind], ...]) -> Finding:
+def _server_runs(settings: Settings) -> bool:
+    """Whether a server answers where the one on this data folder has said to listen."""
+    url = urlsplit(announced(settings.data_dir) or "")
+    if url.hostname is None or url.port is None:
+        return False
+    with contextlib.suppress(OSError), socket.create_connection((url.hostname, url.port), CONNECT_TIMEOUT_S):
+        return True
+    return False
+
+
+def _port(
+    what: str, host: str, port: int, kinds: tuple[tuple[str, socket.SocketKind], ...], server_runs: bool
+) -> Finding:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for name, kind in kinds:
         with socket.socket(family, kind) as trial:
@@ -55,6 +72,8 @@ def _port(what: str, host: str, port: int, kinds: tuple[tuple[str, socket.Socket
             try:
                 trial.bind((host, port))
             except OSError as error:
+                if error.errno == errno.EADDRINUSE and server_runs:
+                    return Finding(f"{what} port {port}", True, "in use; a server runs on this data")
                 return Finding(f"{what} port {port}/{name}", False, error.strerror or str(error))
     return Finding(f"{what} port {port}", True, "free")
 

@@ -12,11 +12,12 @@ from typing import Final
 import typer
 import uvicorn
 
-from curtaincall.bootstrap import App, build, lan_addresses
+from curtaincall.bootstrap import App, build
 from curtaincall.cli.address import announce, withdraw
 from curtaincall.cli.certificate import certificate
 from curtaincall.cli.seed import seed
 from curtaincall.kernel import interpreter
+from curtaincall.media.addresses import lan_addresses
 from curtaincall.observability import logs
 from curtaincall.settings import Settings
 from curtaincall.storage.errors import DataInUse

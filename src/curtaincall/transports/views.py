@@ -2,10 +2,11 @@
 
 from curtaincall.charging.views import SessionView
 from curtaincall.kernel.clock import rfc3339
+from curtaincall.media.relay import credentials
 from curtaincall.payments.model import Wallet
 from curtaincall.purchases.model import Tip
 from curtaincall.rooms.model import Seat
-from curtaincall.settings import IceServer
+from curtaincall.settings import IceServer, TurnSettings
 
 Wire = dict[str, object]
 
@@ -26,6 +27,14 @@ def ice_server(server: IceServer) -> Wire:
     if server.credential is not None:
         shown["credential"] = server.credential.get_secret_value()
     return shown
+
+
+def relay(turn: TurnSettings, user_id: str, now_ms: int) -> list[Wire]:
+    """The operator's relay, as an RTCIceServer that this user may use for a time; empty if there is none."""
+    if not turn.urls:
+        return []
+    mine = credentials(turn.secret.get_secret_value(), user_id, now_ms // 1000, turn.ttl_s)
+    return [{"urls": list(turn.urls), "username": mine.username, "credential": mine.password}]
 
 
 def session_for_payer(view: SessionView, wallet: Wallet) -> Wire:

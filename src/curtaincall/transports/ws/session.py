@@ -12,7 +12,7 @@ from curtaincall.media.ports import Subscription
 from curtaincall.rooms.model import Room, Seat, SeatRole
 from curtaincall.transports.errors import TransportError, code_of
 from curtaincall.transports.services import Services
-from curtaincall.transports.views import ice_server, person, session_for
+from curtaincall.transports.views import ice_server, person, relay, session_for
 from curtaincall.transports.ws.connection import FIRST_MESSAGE_TIMEOUT_S, Gone, SocketConnection
 from curtaincall.transports.ws.messages import (
     Chat,
@@ -122,7 +122,10 @@ class SignalingSession:
             "userId": seat.user_id,
             "role": seat.role.value,
             "participants": [person(other) for other in room.seats.values() if other.user_id != seat.user_id],
-            "iceServers": [ice_server(server) for server in settings.rooms.ice_servers],
+            "iceServers": [
+                *(ice_server(server) for server in settings.rooms.ice_servers),
+                *relay(settings.turn, seat.user_id, self._services.clock.now_ms()),
+            ],
         }
         view = self._services.charging.session_in_room(room.room_id) if room.is_private_call else None
         if view is not None:
