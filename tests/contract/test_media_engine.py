@@ -33,7 +33,7 @@ from curtaincall.media.ports import (
 )
 from curtaincall.media.pump import MediaEventPump
 from curtaincall.settings import ClientTls
-from support.engine_peer import PATIENCE_S, EnginePeer
+from support.engine_peer import HEIGHT, PATIENCE_S, EnginePeer
 from support.media_nodes import NodeHere
 
 ROOM, LEASE, FAN, STAR = "room", "lease", "fan", "star"
@@ -311,6 +311,7 @@ async def test_why_a_picture_stands_still_is_told(engine: MediaEngine, listener:
 
     async with fan, star:
         await fan.received()
+        await listener.next(TracksChanged, lambda event: event.user_id == FAN and event.slots[1].height == HEIGHT)
         await engine.subscribe(Subscription(ROOM, FAN, STAR, 0, 0))
         await told("subscription")
         await engine.subscribe(Subscription(ROOM, FAN, STAR, 720, 0))

@@ -26,6 +26,24 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
 };
 """
 
+SPEAK = """
+// A steady tone in place of the microphone: somebody who speaks without a pause.
+const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (constraints) => {
+    const stream = await ask(constraints);
+    const context = new AudioContext();
+    const tone = new OscillatorNode(context, { frequency: 220 });
+    const voice = context.createMediaStreamDestination();
+    tone.connect(new GainNode(context, { gain: 0.3 })).connect(voice);
+    tone.start();
+    for (const track of stream.getAudioTracks()) {
+        stream.removeTrack(track);
+        stream.addTrack(voice.stream.getAudioTracks()[0]);
+    }
+    return stream;
+};
+"""
+
 SENT_LAYERS = """
 async () => {
     const report = await window.connections.at(-1).getStats();
@@ -187,6 +205,23 @@ async def test_somebody_who_is_removed_is_told_so(server: Server, at_fan: Visito
     await join.click()
     await expect(at_fan.page.get_by_role("alert")).to_be_visible()
     await expect(at_creator.page.get_by_text("Only you")).to_be_visible()
+
+
+async def test_everybody_sees_who_speaks_and_how_good_the_connection_is(
+    server: Server, at_fan: Visitor, at_creator: Visitor
+) -> None:
+    creator, fan = await server.people.creator(), await server.people.fan()
+    await server.people.conference("talk")
+    await at_fan.page.add_init_script(SPEAK)
+    for visitor, person in ((at_creator, creator), (at_fan, fan)):
+        await go_in(visitor, person, f"{server.url}/rooms/talk")
+    for visitor, speaker in ((at_creator, r"^(?!You).*speaking"), (at_fan, r"^You.*speaking")):
+        await expect(visitor.page.get_by_role("listitem", name=re.compile(speaker))).to_have_count(1)
+        # What the server counts is in the quality, beside what the browser measures.
+        await expect(visitor.page.locator(".quality")).to_have_attribute("title", re.compile(r"Mbit/s sent"))
+    await inspect(at_creator, "47-conference-speaker")
+    await at_fan.page.get_by_role("button", name="Mute microphone").click()
+    await expect(at_creator.page.get_by_role("listitem", name=re.compile("speaking"))).to_have_count(0)
 
 
 async def test_twenty_people_fit_on_a_phone_and_on_a_desktop(server: Server, at_fan: Visitor) -> None:

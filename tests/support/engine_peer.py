@@ -20,12 +20,16 @@ PATIENCE_S = 10.0
 """How long to wait for what must come."""
 
 
+WIDTH, HEIGHT = 64, 48
+"""Of the pictures that are sent."""
+
+
 class SmallPicture(VideoStreamTrack):
-    """Noise of 64x48, 30 times a second: costs next to nothing to encode and decode."""
+    """Small noise, 30 times a second: costs next to nothing to encode and decode."""
 
     async def recv(self) -> VideoFrame:
         pts, time_base = await self.next_timestamp()
-        frame = VideoFrame(64, 48, "yuv420p")
+        frame = VideoFrame(WIDTH, HEIGHT, "yuv420p")
         for plane in frame.planes:
             plane.update(random.Random(pts).randbytes(plane.buffer_size))
         frame.pts, frame.time_base = pts, time_base

@@ -21,6 +21,7 @@ pub mod lease;
 pub mod mailbox;
 pub mod path;
 pub mod peer;
+pub mod picture_height;
 pub mod pictures;
 pub mod rewrite;
 pub mod room;

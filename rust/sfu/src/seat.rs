@@ -116,6 +116,8 @@ pub struct Layer {
     pub ssrc: Ssrc,
     pub rid: Option<Rid>,
     pub keyframes: Debounce,
+    /// Lines of its pictures, once a keyframe has told them.
+    pub height: Option<Height>,
     pub rate: crate::layers::Rate,
 }
 
@@ -282,6 +284,7 @@ impl Link {
             ssrc: stream,
             rid,
             keyframes: Debounce::default(),
+            height: None,
             rate: Default::default(),
         });
         Some((mid, track.layers.len() - 1))
@@ -331,6 +334,12 @@ impl Slot {
             told: (None, None),
             metered: false,
         }
+    }
+
+    /// Nothing is forwarded until the next keyframe, and that it stands still until then is meant.
+    pub fn stop(&mut self) {
+        self.rewriter.stop();
+        self.pictures.begin();
     }
 
     /// The payload type that a codec has on this slot, if it was negotiated.

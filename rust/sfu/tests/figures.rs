@@ -7,12 +7,91 @@
 
 use std::time::{Duration, Instant};
 
+use curtaincall_sfu::allocator::Height;
+use curtaincall_sfu::picture_height::picture_height;
 use curtaincall_sfu::pictures::Pictures;
 use curtaincall_sfu::speaker::{Floor, Level, Loudness, Voice};
 use proptest::prelude::*;
+use str0m::format::Codec;
 
 fn ms(value: u64) -> Duration {
     Duration::from_millis(value)
+}
+
+mod height {
+    use super::*;
+
+    const KEYFRAME: [u8; 10] = [0x10, 2, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01];
+
+    /// Written by libx264: constrained baseline, 320x180.
+    const SPS: &[u8] = &[
+        0x67, 0x42, 0xc0, 0x0d, 0xd9, 0x01, 0x41, 0x9f, 0x9f, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00,
+        0x10, 0x00, 0x00, 0x03, 0x03, 0xc0, 0xf1, 0x42, 0xa4, 0x80,
+    ];
+
+    fn aggregated(units: &[&[u8]]) -> Vec<u8> {
+        let with_length = |unit: &&[u8]| [&(unit.len() as u16).to_be_bytes(), *unit].concat();
+        let units = units.iter().flat_map(with_length);
+        std::iter::once(0x78).chain(units).collect()
+    }
+
+    #[test]
+    fn of_vp8_is_behind_its_descriptor_however_long_that_is() {
+        let descriptors: [&[u8]; 5] = [
+            &[0x10],
+            &[0x90, 0x80, 0x11],
+            &[0x90, 0x80, 0x81, 0x22],
+            &[0x90, 0xf0, 0x81, 0x22, 0x33, 0x44],
+            &[0x90, 0x20, 0x44],
+        ];
+        for descriptor in descriptors {
+            let payload = [descriptor, &KEYFRAME].concat();
+            assert_eq!(
+                picture_height(Codec::Vp8, &payload),
+                Some(Height(360)),
+                "{descriptor:x?}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_vp8_is_told_by_keyframes_only() {
+        let mut other = KEYFRAME;
+        other[0] |= 1;
+        assert_eq!(
+            picture_height(Codec::Vp8, &[&[0x10], &other[..]].concat()),
+            None
+        );
+        assert_eq!(
+            picture_height(Codec::Vp8, &[&[0x10], &KEYFRAME[..8]].concat()),
+            None
+        );
+    }
+
+    #[test]
+    fn of_h264_is_in_its_parameter_set_alone_or_among_others() {
+        assert_eq!(picture_height(Codec::H264, SPS), Some(Height(180)));
+        let pps: &[u8] = &[0x68, 0xcb, 0x83];
+        for units in [[SPS, pps], [pps, SPS]] {
+            assert_eq!(
+                picture_height(Codec::H264, &aggregated(&units)),
+                Some(Height(180))
+            );
+        }
+        assert_eq!(picture_height(Codec::H264, &aggregated(&[pps])), None);
+        assert_eq!(picture_height(Codec::H264, pps), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            for codec in [Codec::Vp8, Codec::H264, Codec::Opus] {
+                picture_height(codec, &bytes);
+            }
+        }
+    }
 }
 
 mod voice {

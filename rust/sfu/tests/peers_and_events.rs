@@ -13,6 +13,7 @@ use curtaincall_sfu::consent::{Consent, Heard, QUIET_SILENCE, TALKATIVE_SILENCE}
 use curtaincall_sfu::event::{Event, What};
 use curtaincall_sfu::event_log::{EventLog, MAX_WAITING};
 use curtaincall_sfu::route::{Known, MAX_ADDRESSES, Routes, local_ufrag};
+use curtaincall_sfu::stats::{Flow, Stats};
 use curtaincall_sfu::units::{EventNumber, LeaseId, RoomId, UserId};
 use proptest::prelude::*;
 
@@ -192,6 +193,43 @@ mod event_log {
             transport("fan", false),
         ];
         assert_eq!(events, expected.map(|event| event.what));
+    }
+
+    #[test]
+    fn of_who_speaks_and_of_figures_the_newest_counts_for_each_listener() {
+        let told = |user: &str, speaker: Option<&str>| Event {
+            at: Instant::now(),
+            room: RoomId::new("room"),
+            what: What::SpeakerChanged {
+                user: UserId::new(user),
+                speaker: speaker.map(UserId::new),
+            },
+        };
+        let sampled = |rtt: u64| Event {
+            at: Instant::now(),
+            room: RoomId::new("room"),
+            what: What::StatsSampled {
+                user: UserId::new("fan"),
+                stats: Box::new(Stats {
+                    rtt: Some(ms(rtt)),
+                    estimate: None,
+                    up: Flow::default(),
+                    down: Flow::default(),
+                    slots: Vec::new(),
+                }),
+            },
+        };
+        let log = EventLog::new().unwrap();
+        let kept = [told("ann", None), told("fan", None), sampled(3)];
+        log.push(told("fan", Some("star")));
+        (1..3).for_each(|rtt| log.push(sampled(rtt)));
+        kept.iter().for_each(|event| log.push(event.clone()));
+        let events: Vec<_> = log
+            .fetch(EventNumber(0), 10)
+            .into_iter()
+            .map(|(_, event)| event.what)
+            .collect();
+        assert_eq!(events, kept.map(|event| event.what));
     }
 
     #[test]

@@ -171,6 +171,27 @@ mod tracks {
     }
 
     #[test]
+    fn the_height_that_a_keyframe_tells_is_the_one() {
+        let mut world = World::with_call();
+        world.grant(1, 1, None, ms(600_000));
+        let star = &mut world.clients[1];
+        let now = star.rtc_now().max(world.began + ms(500));
+        // A VP8 keyframe of 640x360 (RFC 6386 section 9.1) behind a descriptor with a long picture id.
+        let mut payload = common::client::vp8_payload(1, true);
+        payload.truncate(4);
+        payload.extend([0x10, 2, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01]);
+        let mid = star.video.unwrap();
+        star.send(now, mid, None, 2_000, 90_000, payload);
+        world.run(ms(500));
+        let slots = world.slots("fan");
+        let video = slots
+            .iter()
+            .find(|slot| slot.kind == MediaKind::Video)
+            .unwrap();
+        assert_eq!((video.height, video.paused), (Some(Height(360)), None));
+    }
+
+    #[test]
     fn a_pause_is_told_with_its_reason() {
         let (mut world, star) = world();
         publish(&mut world, star, &[0, 1, 2], ms(3_000));

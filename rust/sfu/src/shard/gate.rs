@@ -190,7 +190,7 @@ impl Shard {
         };
         let mut gone = false;
         for slot in &mut link.slots {
-            slot.rewriter.stop();
+            slot.stop();
             gone |= link.peer.reset_stream(slot.ssrc).is_err();
         }
         let subscribers: Vec<_> = link
@@ -200,7 +200,7 @@ impl Shard {
             .collect();
         for subscriber in subscribers {
             if let Some(slot) = self.slot_mut(subscriber) {
-                slot.rewriter.stop();
+                slot.stop();
             }
         }
         if gone {

@@ -7,9 +7,11 @@ use str0m::media::MediaKind;
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
 
 use super::{HOLD_FROM, MAX_PAYLOAD, Shard};
+use crate::allocator::Height;
 use crate::capture::Report;
 use crate::keyframes::starts_keyframe;
 use crate::layers;
+use crate::picture_height::picture_height;
 use crate::rewrite::{Numbers, PictureIds, StreamTag};
 use crate::seat::{SeatKey, SourceId, Subscriber};
 use crate::speaker::Level;
@@ -63,6 +65,9 @@ impl Shard {
         else {
             return;
         };
+        if starts && let Some(height) = picture_height(codec, &packet.payload) {
+            self.note_height(source, tag, height);
+        }
         let captured_at = self.captured_at(source, &packet);
         let vp8 = (codec == Codec::Vp8)
             .then(|| Vp8Descriptor::parse(&packet.payload).ok())
@@ -87,6 +92,15 @@ impl Shard {
                 is_active,
             },
         );
+    }
+
+    fn note_height(&mut self, source: SourceId, tag: StreamTag, height: Height) {
+        let Some(track) = self.track_mut(source) else {
+            return;
+        };
+        if let Some(layer) = track.layers.iter_mut().find(|layer| layer.tag == tag) {
+            layer.height = Some(height);
+        }
     }
 
     /// When a packet was captured, as far as its publisher has told.
@@ -205,6 +219,7 @@ impl Shard {
         let link = seat.link.as_mut().filter(|link| link.connected)?;
         let slot = link.slots.get_mut(subscriber.slot)?;
         if slot.paused.is_some() {
+            slot.pictures.begin();
             return None;
         }
         let pt = slot.pt?;
@@ -215,9 +230,6 @@ impl Shard {
                 .target
                 .map_or(arrived.is_active, |tag| tag == arrived.tag)
         {
-            if slot.rewriter.current().is_none() {
-                slot.pictures.begin();
-            }
             slot.rewriter.start(now, arrived.tag, arrived.numbers)
         } else {
             return None;

@@ -124,7 +124,7 @@ impl Shard {
         slot.metered = metered;
         slot.pt = params.and_then(|params| slot.pt_of(params));
         if is_new {
-            slot.rewriter.stop();
+            slot.stop();
             slot.target = None;
             slot.paused = None;
         }
@@ -197,8 +197,12 @@ impl Shard {
         }
         let height = slot.rewriter.current().and_then(|tag| {
             let track = self.track(source)?;
-            let level = track.ladder.iter().position(|layer| *layer == tag)?;
-            Some(rung_height(level))
+            let layer = track.layers.iter().find(|layer| layer.tag == tag)?;
+            let nominal = || {
+                let level = track.ladder.iter().position(|known| *known == tag)?;
+                Some(rung_height(level))
+            };
+            layer.height.or_else(nominal)
         });
         (height, None)
     }

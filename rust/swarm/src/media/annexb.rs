@@ -50,7 +50,9 @@ pub fn keyframe_size(frame: &[u8]) -> Option<(u16, u16)> {
     let mut has_pps = false;
     for unit in units(frame) {
         match kind(unit) {
-            nal::SPS => size = super::sps::parse(unit).map(|sps| (sps.width, sps.height)),
+            nal::SPS => {
+                size = curtaincall_h264::sps::parse(unit).map(|sps| (sps.width, sps.height))
+            }
             nal::PPS => has_pps = true,
             nal::IDR_SLICE => return size.filter(|_| has_pps),
             _ => {}

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use curtaincall_h264::sps;
+
 use super::annexb::{self, nal};
-use super::{Clip, Coding, Frame, MediaError, sps};
+use super::{Clip, Coding, Frame, MediaError};
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
@@ -85,9 +87,14 @@ fn starts_at_first_block(slice: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sps::tests::X264_320X180;
     use super::*;
     use proptest::prelude::*;
+
+    /// Written by libx264: constrained baseline, 320x180, 30 frames a second.
+    const X264_320X180: &[u8] = &[
+        0x67, 0x42, 0xc0, 0x0d, 0xd9, 0x01, 0x41, 0x9f, 0x9f, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00,
+        0x10, 0x00, 0x00, 0x03, 0x03, 0xc0, 0xf1, 0x42, 0xa4, 0x80,
+    ];
 
     fn stream(units: &[&[u8]]) -> Vec<u8> {
         units

@@ -4,7 +4,6 @@ pub mod annexb;
 pub mod h264;
 pub mod ivf;
 pub mod ogg;
-pub mod sps;
 pub mod vp8;
 
 use std::fs;

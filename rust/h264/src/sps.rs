@@ -220,12 +220,13 @@ impl Bits<'_> {
 }
 
 #[cfg(test)]
-pub mod tests {
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// Written by libx264: constrained baseline, 320x180, 30 frames a second.
-    pub const X264_320X180: &[u8] = &[
+    const X264_320X180: &[u8] = &[
         0x67, 0x42, 0xc0, 0x0d, 0xd9, 0x01, 0x41, 0x9f, 0x9f, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00,
         0x10, 0x00, 0x00, 0x03, 0x03, 0xc0, 0xf1, 0x42, 0xa4, 0x80,
     ];
