@@ -35,4 +35,5 @@ pub mod stats;
 pub mod streams;
 pub mod system;
 pub mod timers;
+pub mod transport_seq;
 pub mod units;

@@ -10,7 +10,7 @@ use str0m::config::DtlsCert;
 use str0m::format::{Codec, PayloadParams};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::TcpType;
-use str0m::rtp::Ssrc;
+use str0m::rtp::{Extension, Ssrc};
 use str0m::{Candidate, Rtc};
 
 use crate::error::SfuError;
@@ -79,13 +79,19 @@ impl Offer {
         &self.fingerprint
     }
 
-    /// Negotiate the offer on a session, new or running. Returns the answer.
+    /// Negotiate the offer on a new session, which is of no use if that fails. Returns the answer.
     pub fn accept(self, rtc: &mut Rtc) -> Result<String, SfuError> {
-        catch_unwind(AssertUnwindSafe(|| rtc.sdp_api().accept_offer(self.sdp)))
-            .ok()
-            .and_then(Result::ok)
+        catch_unwind(AssertUnwindSafe(|| self.accept_again(rtc)))
+            .unwrap_or(Err(SfuError::SdpInvalid("the offer cannot be accepted")))
+    }
+
+    /// Negotiate the offer on a running session. May panic in the midst of it, with which the session is broken: call it
+    /// within [`crate::peer::Peer::with`].
+    pub fn accept_again(self, rtc: &mut Rtc) -> Result<String, SfuError> {
+        rtc.sdp_api()
+            .accept_offer(self.sdp)
             .map(|answer| spread_candidates(&answer.to_sdp_string()))
-            .ok_or(SfuError::SdpInvalid("the offer cannot be accepted"))
+            .map_err(|_| SfuError::SdpInvalid("the offer cannot be accepted"))
     }
 }
 
@@ -205,6 +211,21 @@ pub fn build_session(
         }
     }
     Ok(rtc)
+}
+
+/// The ids that transport-wide sequence numbers have in a session: one, if the client means well.
+pub fn transport_seq_ids(rtc: &Rtc, mids: &[Mid]) -> Vec<u8> {
+    let medias = mids.iter().filter_map(|mid| rtc.media(*mid));
+    let mut ids: Vec<_> = medias
+        .filter_map(|media| {
+            media
+                .remote_extmap()
+                .id_of(Extension::TransportSequenceNumber)
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 /// The m-lines `mids` of a session as they stand after negotiation, in that order.

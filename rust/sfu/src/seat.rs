@@ -21,6 +21,7 @@ use crate::sdp::Line;
 use crate::speaker::Voice;
 use crate::stats::Sampler;
 use crate::timers::{Armed, Turns};
+use crate::transport_seq::TransportSeqs;
 use crate::units::{RoomId, UserId};
 
 new_key_type! {
@@ -80,6 +81,7 @@ pub struct Link {
     pub tracks: Vec<Track>,
     pub slots: Vec<Slot>,
     pub budgets: Budgets,
+    pub transport_seqs: TransportSeqs,
     pub sight: Sight,
     proven: Vec<Ssrc>,
 }
@@ -194,6 +196,7 @@ impl Link {
             tracks: Vec::new(),
             slots: Vec::new(),
             budgets: Budgets::new(now),
+            transport_seqs: TransportSeqs::default(),
             sight: Sight::default(),
             proven: Vec::new(),
         }

@@ -55,6 +55,9 @@ impl Shard {
         if !budget.take(now) {
             return None;
         }
+        if matches!(datagram, Datagram::Rtp(_)) && !link.transport_seqs.admit(bytes) {
+            return None;
+        }
         let receive = Receive::new(from.wire.into(), from.address, local, bytes).ok()?;
         let input = str0m::Input::Receive(now, receive);
         if datagram == Datagram::Check {
@@ -72,6 +75,7 @@ impl Shard {
             && !drained.packets.is_empty()
         {
             link.prove(stream);
+            link.transport_seqs.count(bytes);
             link.consent.heard(now, Heard::Proof);
         }
         self.settle(key, drained, result);
@@ -341,7 +345,7 @@ impl Shard {
             .and_then(|seat| seat.link.as_mut())
             .ok_or(SfuError::SeatUnknown)?;
         let negotiated = link.peer.with(|rtc| {
-            let answer = offer.accept(rtc)?;
+            let answer = offer.accept_again(rtc)?;
             let lines = sdp::lines(rtc, &sdp::mids(&answer));
             Ok((answer, lines))
         });

@@ -6,7 +6,7 @@ use super::Shard;
 use crate::allocator::{Height, Why};
 use crate::event::{SlotState, What};
 use crate::layers::rung_height;
-use crate::sdp::Line;
+use crate::sdp::{self, Line};
 use crate::seat::{SeatKey, Slot, SourceId, Subscriber};
 use crate::slots::{Offered, Place, assign};
 use crate::units::RoomId;
@@ -20,12 +20,15 @@ impl Shard {
         let Some(link) = seat.link.as_mut() else {
             return;
         };
+        let mids: Vec<_> = lines.iter().map(|line| line.mid).collect();
         link.set_lines(lines);
-        let ufrag = link
-            .peer
-            .with(|rtc| rtc.direct_api().local_ice_credentials().ufrag);
-        if let Ok(ufrag) = ufrag {
+        let negotiated = link.peer.with(|rtc| {
+            let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
+            (ufrag, sdp::transport_seq_ids(rtc, &mids))
+        });
+        if let Ok((ufrag, ids)) = negotiated {
             self.routes.bind_ufrag(key, &mut link.known, ufrag);
+            link.transport_seqs.ids = ids;
         }
         let room = seat.room.clone();
         self.reassign(&room);
