@@ -48,11 +48,16 @@ bench-%: build/run.stamp build/swarm.stamp ## print a table of figures and write
 	@dev/packages ffmpeg postgresql
 	@exec env $(HARNESS) $(RELEASE) -m bench.$*
 
+# Browsers are driven from the tests' environment; the server they call is the release.
+bench-glass: build/run.stamp build/dev.stamp ## how old a picture is when the other side's browser shows it
+	@dev/packages chromium
+	@exec env $(HARNESS) SERVER_PYTHON=$(RELEASE) $(PYTHON) -m bench.glass
+
 # ---- testing ---------------------------------------------------------------------------------------------------------
 
 .PHONY: test
 test: build/dev.stamp $(WEB) ## every test; ends with the counts
-	@dev/packages ffmpeg chromium postgresql coturn
+	@dev/packages ffmpeg chromium firefox-esr postgresql coturn g++
 	@dev/run-tests
 
 .PHONY: check
@@ -67,7 +72,7 @@ format: build/dev.stamp client/node_modules/.stamp ## format every language's so
 
 .PHONY: soak
 soak: build/run.stamp build/dev.stamp build/swarm.stamp $(WEB) ## what takes longer than a test may: crashes by the hundred, long fuzzing
-	@dev/packages ffmpeg chromium postgresql coturn
+	@dev/packages ffmpeg chromium firefox-esr postgresql coturn g++
 	@dev/run-soak
 
 .PHONY: proto

@@ -1,0 +1,4 @@
+//! `packets`, driven by libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| curtaincall_fuzz::packets::run(input));

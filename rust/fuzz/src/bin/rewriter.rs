@@ -1,0 +1,4 @@
+//! `rewriter`, driven by libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| curtaincall_fuzz::rewriter::run(input));
