@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ curtaincall-swarm join --url ws://HOST:PORT --room ROOM --user USER [OPTIONS]
   --duration-s SECONDS   leave after so long
   --stay-after-terminate go on sending and receiving after TERMINATE_CALL
   Commands on stdin: leave, quit, mute_video, unmute_video, mute_all, unmute_all, drop_network,
-  restore_network, ice_restart, offer_again, chat TEXT, mark [LABEL].
+  restore_network, ice_restart, offer_again, chat TEXT, mark [LABEL],
+  flood PACKETS_PER_S (rubbish from its own address; 0 ends it), withhold_reports, send_reports.
 
 curtaincall-swarm load --url ws://HOST:PORT --bearer SERVICE_TOKEN --rooms N --peers M [OPTIONS]
   N conference rooms of M peers each in one process; prints one summary.
@@ -39,6 +41,9 @@ curtaincall-swarm load --url ws://HOST:PORT --bearer SERVICE_TOKEN --rooms N --p
   --joins N              afterwards, N more peers join the first room one after the other
   --heights SPEAKER,REST everybody asks for the first publisher's picture in this height, for the others' in that
   --server PID           the server's process, to measure what it uses meanwhile
+
+curtaincall-swarm flood --to IP:PORT --per-s N [--duration-s SECONDS]
+  Rubbish from an address that the server does not know.
 ";
 
 /// What to do.
@@ -47,6 +52,7 @@ pub enum Task {
     Help,
     Join(Options),
     Load(Options),
+    Flood(Options),
 }
 
 /// Everything that can be said on the command line; what is missing and needed is found out by the task.
@@ -75,6 +81,8 @@ pub struct Options {
     pub joins: Option<usize>,
     pub server: Option<u32>,
     pub heights: Option<(u16, u16)>,
+    pub to: Option<SocketAddr>,
+    pub per_s: Option<u32>,
 }
 
 /// Most simulcast layers.
@@ -88,6 +96,7 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<
     let task: fn(Options) -> Task = match parser.next()? {
         Some(Value(name)) if name == "join" => Task::Join,
         Some(Value(name)) if name == "load" => Task::Load,
+        Some(Value(name)) if name == "flood" => Task::Flood,
         None | Some(Short('h') | Long("help")) => return Ok(Task::Help),
         Some(other) => return Err(other.unexpected().into()),
     };
@@ -141,6 +150,8 @@ fn set(options: &mut Options, name: &str, value: std::ffi::OsString) -> Result<(
         "joins" => options.joins = Some(value.parse()?),
         "server" => options.server = Some(value.parse()?),
         "heights" => options.heights = Some(heights(&value.string()?)?),
+        "to" => options.to = Some(value.parse()?),
+        "per-s" => options.per_s = Some(value.parse()?),
         "rooms" => options.rooms = Some(value.parse()?),
         "peers" => options.peers = Some(value.parse()?),
         "publishers" => options.publishers = Some(value.parse()?),

@@ -18,6 +18,7 @@ use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
 use crate::clock::{Epoch, RealtimeOffset, monotonic_us};
 use crate::error::SwarmError;
+use crate::flood::Mischief;
 use crate::media::{Coding, Frame};
 use crate::report::{Packet, Role};
 use crate::sdp::{as_browsers_offer, without_feedback};
@@ -91,6 +92,7 @@ pub struct Connection {
     decrypt_one_in: u32,
     undecrypted: u32,
     wake: Instant,
+    pub mischief: Mischief,
     pub sent: Sent,
 }
 
@@ -148,6 +150,7 @@ impl Connection {
             decrypt_one_in: wishes.decrypt_one_in,
             undecrypted: 0,
             wake: now,
+            mischief: Mischief::default(),
             sent: Sent::default(),
         };
         let offer = as_browsers_offer(&offer.to_sdp_string());
@@ -191,6 +194,11 @@ impl Connection {
 
     pub fn set_network(&mut self, connected: bool) {
         self.socket.set_connected(connected);
+    }
+
+    /// Floods the server with rubbish; a rate of 0 ends it. Returns how many datagrams that were so far.
+    pub fn flood(&mut self, per_s: u32) -> Result<u64, SwarmError> {
+        self.mischief.flood(self.socket.share()?, per_s)
     }
 
     /// Does what is due.
@@ -298,6 +306,8 @@ impl Connection {
                     self.wake = wake;
                     return Ok(());
                 }
+                Output::Transmit(transmit)
+                    if !self.mischief.lets(transmit.destination, &transmit.contents) => {}
                 Output::Transmit(transmit) => {
                     let leaves_us = monotonic_us();
                     let left = self.socket.send(transmit.destination, &transmit.contents);

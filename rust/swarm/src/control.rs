@@ -30,6 +30,10 @@ pub enum Command {
     Chat(String),
     /// Tell what was received so far.
     Mark(String),
+    /// Send so many packets of rubbish a second beside everything else.
+    Flood(u32),
+    /// Acknowledge nothing that is received, until told otherwise.
+    WithholdReports(bool),
 }
 
 impl Command {
@@ -57,6 +61,9 @@ impl Command {
             "offer_again" => Self::OfferAgain,
             "chat" => Self::Chat(rest.to_owned()),
             "mark" => Self::Mark(rest.to_owned()),
+            "flood" => Self::Flood(rest.parse().ok()?),
+            "withhold_reports" => Self::WithholdReports(true),
+            "send_reports" => Self::WithholdReports(false),
             _ => return None,
         })
     }

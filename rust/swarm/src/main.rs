@@ -8,6 +8,7 @@ mod control;
 mod error;
 mod events;
 mod files;
+mod flood;
 mod gauge;
 mod load;
 mod media;
@@ -32,6 +33,7 @@ use crate::cli::{Options, Task, needed};
 use crate::error::SwarmError;
 use crate::events::Events;
 use crate::files::Files;
+use crate::flood::Flood;
 use crate::load::Load;
 use crate::peer::{Conductor, Join, Peer};
 use crate::signaling::Endpoint;
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         }
         Ok(Task::Join(options)) => join(options),
         Ok(Task::Load(options)) => load(options),
+        Ok(Task::Flood(options)) => flood(options),
         Err(error) => Err(error),
     };
     match result {
@@ -109,6 +112,20 @@ fn join(options: Options) -> Result<bool, SwarmError> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Sends rubbish to a server as somebody whom it does not know.
+fn flood(options: Options) -> Result<bool, SwarmError> {
+    let to = needed(options.to, "--to")?;
+    let any: std::net::IpAddr = match to {
+        std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = std::net::UdpSocket::bind((any, 0))?;
+    let flood = Flood::start(socket, to, needed(options.per_s, "--per-s")?, &[])?;
+    std::thread::sleep(options.duration.unwrap_or(LOAD_DURATION));
+    Events::printed("stranger").tell("flooded", json!({"sent": flood.stop()}));
+    Ok(true)
 }
 
 /// Runs many peers; returns whether all of them were connected.

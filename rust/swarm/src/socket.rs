@@ -74,6 +74,11 @@ impl MediaSocket {
         self.local
     }
 
+    /// The same socket, for another thread to send from.
+    pub fn share(&self) -> io::Result<UdpSocket> {
+        self.socket.try_clone()
+    }
+
     pub fn source(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

@@ -292,6 +292,20 @@ impl<'a> Peer<'a> {
                 figures["label"] = label.into();
                 self.events.tell("mark", figures);
             }
+            Command::Flood(per_s) => self.flood(per_s),
+            Command::WithholdReports(withholds) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.mischief.withholds_reports = withholds;
+                }
+            }
+        }
+    }
+
+    fn flood(&mut self, per_s: u32) {
+        match self.connection.as_mut().map(|it| it.flood(per_s)) {
+            Some(Ok(sent)) => self.events.tell("flooded", json!({"sent": sent})),
+            Some(Err(error)) => self.tell_error("flood", &error.to_string()),
+            None => self.tell_error("unknown_command", "there is no connection to flood"),
         }
     }
 
