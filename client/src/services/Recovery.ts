@@ -3,15 +3,13 @@ import { SignalingError } from '@/signaling/SignalingChannel';
 
 /** The server keeps a seat this long for somebody whose network is gone (docs: charging, PAUSED). */
 const GRACE_MS = 30_000;
-/** An ICE restart that did not help within this is followed by joining anew. */
-const RESTART_PATIENCE_MS = 4_000;
 /** A new joining whose media does not connect within this is followed by another. */
 const CONNECT_PATIENCE_MS = 6_000;
 /** Backoff alone allows fewer within the grace: this bounds the loop whatever the clock does. */
 const MAX_REJOINS = 60;
 
 export interface RecoverySteps {
-  /** Ask for a new media path over the signaling that stands. */
+  /** Ask for a new media path over the signaling that stands. Resolves when there is one. */
   restart: () => Promise<void>;
   /** Join anew, but go on with the media that is there. Resolves when it has a path. */
   resume: () => Promise<void>;
@@ -23,6 +21,8 @@ export type RecoveryOutcome = 'mended' | 'refused' | 'given-up';
 
 /** One attempt to come back after the network was lost, bounded by the server's grace. */
 export class Recovery {
+  /** What the server said last, if it was that which failed. */
+  refusal: SignalingError | null = null;
   readonly #steps: RecoverySteps;
   #stopped = false;
   #restartUseful: boolean;
@@ -41,8 +41,7 @@ export class Recovery {
     globalThis.addEventListener?.('online', this.#wakeUp);
     try {
       if (this.#restartUseful) {
-        await this.#steps.restart().catch(() => this.skipRestart());
-        if (this.#restartUseful) await this.#pause(RESTART_PATIENCE_MS);
+        await this.#orWoken(this.#steps.restart().catch(() => this.skipRestart()));
       }
       for (let attempt = 0; attempt < MAX_REJOINS && Date.now() < deadline; attempt++) {
         if (this.#stopped) return 'mended';
@@ -55,7 +54,8 @@ export class Recovery {
           await this.#steps.rejoin();
           await this.#pause(CONNECT_PATIENCE_MS);
         } catch (error) {
-          if (error instanceof SignalingError && error.final) return 'refused';
+          this.refusal = error instanceof SignalingError ? error : null;
+          if (this.refusal?.final) return 'refused';
           if (error instanceof SignalingError) waitMs = Math.max(waitMs, error.retryAfterMs ?? 0);
           else if (this.#resumeUseful) waitMs = 0;
           // Whoever let us in, and still cannot go on with our media, will not.
@@ -83,6 +83,13 @@ export class Recovery {
   }
 
   readonly #wakeUp = (): void => this.#wake();
+
+  #orWoken(step: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      step.then(resolve, resolve);
+    });
+  }
 
   #pause(waitMs: number): Promise<void> {
     if (this.#stopped) return Promise.resolve();

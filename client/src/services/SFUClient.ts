@@ -2,7 +2,7 @@ import { Emitter } from '@/events/Emitter';
 import type { Participant, ServerMessage } from '@/signaling/messages';
 import { SignalingChannel, SignalingError, socketUrl } from '@/signaling/SignalingChannel';
 import type { CameraService } from './CameraService';
-import { answered, joined, playlist } from './handshake';
+import { answered, joined, playlist, restarted } from './handshake';
 import { Recovery } from './Recovery';
 import type {
   ConnectionState,
@@ -239,6 +239,8 @@ export class SFUClient extends Emitter<SFUEvents> {
       this.emit('streamRemoved', { userId });
     });
     media.on('state', (state) => this.#followMedia(media, state));
+    // If the server answers, a new path is under way; if not, it is out of reach altogether.
+    media.on('silent', () => restarted(this.#channel, media).catch(() => this.#recover(null, false)));
     const tracks = new Map<TrackKind, MediaStreamTrack | null>();
     for (const kind of ['audio', 'video'] as const) {
       if (this.#cameraTrack(kind) !== null) tracks.set(kind, this.#ownTrack(kind));
@@ -327,9 +329,9 @@ export class SFUClient extends Emitter<SFUEvents> {
 
   /**
    * Starts mending what was lost, unless that is under way, hopeless, or not wanted any more. `loss` is the
-   * signaling's; null when the media alone is in trouble.
+   * signaling's; null when the media alone is in trouble. `stands`: the signaling may be there.
    */
-  #recover(loss: SignalingError | null): void {
+  #recover(loss: SignalingError | null, stands = true): void {
     if (this.#state === 'closed' || this.#state === 'idle') return;
     if (loss !== null) this.#channel = null;
     if (loss?.final) {
@@ -341,31 +343,26 @@ export class SFUClient extends Emitter<SFUEvents> {
       return;
     }
     this.#setState('reconnecting');
-    let refusal: SignalingError | null = null;
-    const note = (error: unknown) => {
-      refusal = error instanceof SignalingError ? error : null;
-      throw error;
-    };
     const recovery = new Recovery(
       {
-        restart: async () => this.#media?.restartIce(),
-        resume: () => this.#resume().catch(note),
-        rejoin: () => this.#enter().catch(note),
+        restart: () => this.#goOn((media) => restarted(this.#channel, media)),
+        resume: () => this.#goOn((media) => this.#enter(media)),
+        rejoin: () => this.#enter(),
       },
-      loss === null && this.#channel !== null,
+      stands && loss === null && this.#channel !== null,
     );
     this.#recovery = recovery;
     recovery.run().then((outcome) => {
       if (this.#recovery !== recovery || outcome === 'mended') return;
-      this.#giveUp(outcome === 'refused' ? refusal : null);
+      this.#giveUp(outcome === 'refused' ? recovery.refusal : null);
     });
   }
 
-  /** New signaling for the media that is there. */
-  async #resume(): Promise<void> {
+  /** Finds a new path for the media that is there. */
+  async #goOn(reach: (media: SlotConnection) => Promise<void>): Promise<void> {
     const media = this.#media;
     if (media === null) throw new Error('there is no media to go on with');
-    if (!(await media.findsPath(() => this.#enter(media)))) throw new Error('no path was found');
+    if (!(await media.findsPath(() => reach(media)))) throw new Error('no path was found');
     if (media === this.#media) this.#followMedia(media, 'connected');
   }
 

@@ -1,5 +1,6 @@
 import { Emitter } from '@/events/Emitter';
 import type { Slot } from '@/signaling/messages';
+import { SilenceWatch } from './SilenceWatch';
 
 export type PeerConnectionFactory = (configuration: RTCConfiguration) => RTCPeerConnection;
 export type TrackKind = 'audio' | 'video';
@@ -21,6 +22,8 @@ interface SlotConnectionEvents {
   /** A user is on no slot any more. */
   streamRemoved: { userId: string };
   state: RTCPeerConnectionState;
+  /** Media came all the time, and comes no more. */
+  silent: undefined;
 }
 
 /** 1280x720, 852x480 and 426x240 of a 720p camera: the rungs that the server serves. */
@@ -38,7 +41,7 @@ const GROWTH_PAIRS = 4;
 const CONFIGURATION = { bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' } as const;
 /** How often it is looked whether a new path carries, and how many times. */
 const PATH_LOOK_MS = 200;
-const MAX_PATH_LOOKS = 40;
+const MAX_PATH_LOOKS = 25;
 /** What the SFU forwards; every further codec would only make offers longer. */
 const CODECS: ReadonlySet<string> = new Set(['audio/opus', 'video/vp8', 'video/h264', 'video/rtx']);
 /** Constrained baseline, packets of any size: the one H264 that every browser decodes. */
@@ -53,6 +56,10 @@ export class SlotConnection extends Emitter<SlotConnectionEvents> {
   readonly #peer: RTCPeerConnection;
   readonly #senders = new Map<TrackKind, RTCRtpSender>();
   readonly #streams = new Map<string, MediaStream>();
+  readonly #watch = new SilenceWatch(
+    () => this.getStats(),
+    () => this.emit('silent', undefined),
+  );
   #slots: readonly Slot[] = [];
   #slotPairs = 0;
   /** An offer waits for its answer; what else is wanted meanwhile goes into the next. */
@@ -91,6 +98,7 @@ export class SlotConnection extends Emitter<SlotConnectionEvents> {
       this.#senders.set(kind, transceiver.sender);
     }
     this.#addSlots(this.#options.slotPairs);
+    this.#watch.start();
     await this.#offer();
   }
 
@@ -170,6 +178,7 @@ export class SlotConnection extends Emitter<SlotConnectionEvents> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#watch.stop();
     this.#peer.close();
     this.#slots = [];
     this.#applyTracks();
@@ -250,5 +259,5 @@ function preferCodecs(transceiver: RTCRtpTransceiver, kind: TrackKind): void {
 
 /** The session that a description is of: it stays the same as long as the session does (RFC 8866 section 5.2). */
 function sessionOf(sdp: string): string | undefined {
-  return /^o=(\S+ \S+)/m.exec(sdp)?.[1];
+  return /^o=\S+ (\S+)/m.exec(sdp)?.[1];
 }
