@@ -162,14 +162,18 @@ class Network:
     async def mend(self) -> None:
         await self._conditions(lost=False)
 
-    async def _conditions(self, *, lost: bool) -> None:
+    async def throttle(self, *, down_bytes_a_s: float) -> None:
+        """So much arrives and no more; packets wait for their turn, as in a small router, or are lost."""
+        await self._conditions(lost=False, down_bytes_a_s=down_bytes_a_s, queue_packets=30)
+
+    async def _conditions(self, *, lost: bool, down_bytes_a_s: float = 1e9, queue_packets: int = 1000) -> None:
         conditions = {
             "offline": lost,
             "latency": 1,
-            "downloadThroughput": 1e9,
+            "downloadThroughput": down_bytes_a_s,
             "uploadThroughput": 1e9,
             "packetLoss": 100 if lost else 0.001,
-            "packetQueueLength": 1000,
+            "packetQueueLength": queue_packets,
         }
         await self._session.send("Network.emulateNetworkConditions", conditions)
 

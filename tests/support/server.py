@@ -29,7 +29,7 @@ class Server:
 
     `launcher` replaces `-m curtaincall`, for measurements that need a server in an unusual condition. `subcommand` may
     be another one that listens: `("monetization", "--port", "0")`, which has no `url`. A name of the environment whose
-    value is None is left out.
+    value is None is left out. SERVER_PYTHON chooses another interpreter, and so another installation, than the test's.
     """
 
     def __init__(
@@ -86,7 +86,8 @@ class Server:
     async def start(self) -> None:
         """Start and wait until it listens. Raises RuntimeError with what it printed if it does not."""
         self._listening.clear()
-        command = [sys.executable, *self._launcher, *self._subcommand, "--data-dir", str(self.data_dir)]
+        python = os.environ.get("SERVER_PYTHON", sys.executable)
+        command = [python, *self._launcher, *self._subcommand, "--data-dir", str(self.data_dir)]
         self._process = await asyncio.create_subprocess_exec(
             *command,
             *self._arguments,
