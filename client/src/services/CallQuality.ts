@@ -2,7 +2,7 @@
  * How good a connection is, read from `RTCPeerConnection.getStats()` (W3C WebRTC Statistics) and from what the server
  * sees of it (STATS). Pure.
  */
-import type { ServerMessageOf } from '@/signaling/messages';
+import type { ServerMessageOf, Slot } from '@/signaling/messages';
 
 /** The connection as the server sees it. */
 export type ServerStats = Pick<ServerMessageOf<'STATS'>, 'rttMs' | 'estimateBps' | 'up' | 'down'>;
@@ -63,6 +63,11 @@ const FREEZE_MS = { fair: 200, poor: 700 } as const;
 const JITTER_MS = { fair: 60, poor: 200 } as const;
 
 const NOTHING_TOLD: Told = { stats: null, heldBack: false };
+
+/** The server holds pictures back, because the connection would not carry them. */
+export function isHeldBack(slots: readonly Slot[]): boolean {
+  return slots.some(({ paused }) => paused === 'bandwidth');
+}
 
 export function readSample(report: RTCStatsReport, atMs: number): Sample {
   const flows = new Map<string, Flow>();

@@ -2,6 +2,7 @@ import type { Slot } from '@/signaling/messages';
 import {
   compare,
   type Grade,
+  isHeldBack,
   type Reading,
   readSample,
   type Sample,
@@ -16,7 +17,7 @@ export const LOOKS_TO_WORSEN = 2;
 export const LOOKS_TO_IMPROVE = 4;
 
 /** What the server told longer ago says nothing of now. */
-export const STALE_MS = 5_000;
+export const STALE_MS = 10_000;
 
 const RANK: Readonly<Record<Grade, number>> = { good: 0, fair: 1, poor: 2 };
 
@@ -44,7 +45,7 @@ export class QualityWatch {
 
   /** What is on the slots now: pictures may be held back. */
   slotsAre(slots: readonly Slot[]): void {
-    this.#heldBack = slots.some(({ paused }) => paused === 'bandwidth');
+    this.#heldBack = isHeldBack(slots);
   }
 
   /** Harmless when it runs already. */

@@ -113,6 +113,15 @@ it('stops the meter where it is while the network is gone', async () => {
   });
 });
 
+it('says that the picture is held back for as long as it is', async () => {
+  const socket = await live();
+  const slot = { mid: '3', kind: 'video', userId: 'mia', source: 'camera', height: null };
+  socket.receive({ type: 'TRACKS', slots: [{ ...slot, paused: 'bandwidth' }] });
+  expect(controller.snapshot().heldBack).toBe(true);
+  socket.receive({ type: 'TRACKS', slots: [{ ...slot, height: 480, paused: null }] });
+  expect(controller.snapshot().heldBack).toBe(false);
+});
+
 it('counts what was written while nobody looked', async () => {
   const socket = await live();
   socket.receive({ type: 'CHAT', from: 'mia', text: 'hello' });

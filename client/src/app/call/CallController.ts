@@ -1,6 +1,6 @@
 import type { Api } from '@/api/Api';
 import type { Call } from '@/api/schemas';
-import type { Reading } from '@/services/CallQuality';
+import { isHeldBack, type Reading } from '@/services/CallQuality';
 import { CameraService } from '@/services/CameraService';
 import { PrivateCallClient, REDIRECT_DELAY_MS } from '@/services/PrivateCallClient';
 import { QualityWatch } from '@/services/QualityWatch';
@@ -21,6 +21,8 @@ export interface CallSnapshot extends OwnMediaState {
   /** How good the connection is; null while there is none. */
   quality: Reading | null;
   remotePresent: boolean;
+  /** The other's picture is held back, as the connection would not carry it. */
+  heldBack: boolean;
   session: PaidSession | null;
   /** When `session` came, by the local clock. */
   sessionAt: number;
@@ -44,6 +46,7 @@ const START: CallSnapshot = {
   connection: 'idle',
   quality: null,
   remotePresent: false,
+  heldBack: false,
   session: null,
   sessionAt: 0,
   lowUntil: null,
@@ -149,7 +152,10 @@ export class CallController extends SnapshotStore<CallSnapshot> {
     this.#client.onRemoteStream = () => this.update({ remotePresent: true });
     this.#client.on('streamRemoved', () => this.update({ remotePresent: false }));
     this.#client.on('stats', (stats) => this.#quality.serverSees(stats));
-    this.#client.on('tracks', (slots) => this.#quality.slotsAre(slots));
+    this.#client.on('tracks', (slots) => {
+      this.#quality.slotsAre(slots);
+      this.update({ heldBack: isHeldBack(slots) });
+    });
     this.#client.on('session', (session) => this.#followSession(session));
     this.#client.on('lowBalance', ({ secondsLeft }) =>
       this.update({ lowUntil: Date.now() + secondsLeft * 1000 }),

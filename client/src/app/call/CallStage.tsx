@@ -104,12 +104,13 @@ export function CallStage({
 
 /** What there is to wait for; null while both see each other. */
 function waitingText(snapshot: CallSnapshot, other: string): string | null {
-  const { connection, session, remotePresent } = snapshot;
+  const { connection, session, remotePresent, heldBack } = snapshot;
   if (connection === 'reconnecting')
     return 'Your connection is gone. Getting it back… You are not charged meanwhile.';
   if (connection !== 'connected') return 'Connecting…';
   if (session?.state === 'PAUSED') return `Waiting for ${other} to come back. The meter stands still.`;
   if (!remotePresent) return `Waiting for ${other}…`;
+  if (heldBack) return 'No picture: your connection is too slow right now. The sound goes on.';
   return null;
 }
 
