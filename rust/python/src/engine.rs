@@ -199,6 +199,7 @@ impl Engine {
                 ("media_denied", counters.media_denied),
                 ("peers_discarded", counters.peers_discarded),
                 ("freezes", counters.freezes),
+                ("held_back", counters.held_back),
                 ("receive_calls", status.calls.receive),
                 ("send_calls", status.calls.send),
             ];

@@ -11,6 +11,7 @@ use curtaincall_sfu::allocator::Height;
 use curtaincall_sfu::picture_height::picture_height;
 use curtaincall_sfu::pictures::Pictures;
 use curtaincall_sfu::speaker::{Floor, Level, Loudness, Voice};
+use curtaincall_sfu::stats::{EVERY, MAX_TOLD_PER_SECOND, pause};
 use proptest::prelude::*;
 use str0m::format::Codec;
 
@@ -233,6 +234,19 @@ mod floor {
             }
         }
     }
+}
+
+#[test]
+fn at_most_a_hundred_sessions_are_told_of_in_a_second() {
+    for seats in [1, 2, 99, 100, 101, 250, 1_000, 10_000] {
+        // Sessions count once a second; the first count after the pause is told.
+        let seconds = pause(seats).as_secs_f64().ceil();
+        assert!(
+            seats as f64 / seconds <= MAX_TOLD_PER_SECOND as f64,
+            "{seats}"
+        );
+    }
+    assert!(pause(100) < EVERY);
 }
 
 mod pictures {

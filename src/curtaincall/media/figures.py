@@ -18,14 +18,14 @@ class LinkFigures:
             buckets=(0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.4, 0.7, 1.5),
             registry=registry,
         )
-        self._loss = Histogram(
+        loss = Histogram(
             "curtaincall_link_loss_ratio",
             "Part of the media packets that was lost, each second of each link.",
             ["direction"],
             buckets=(0.0, 0.001, 0.005, 0.01, 0.03, 0.05, 0.1, 0.2, 0.5),
             registry=registry,
         )
-        self._jitter = Histogram(
+        jitter = Histogram(
             "curtaincall_link_jitter_seconds",
             "Interarrival jitter (RFC 3550), each second of each link.",
             ["direction"],
@@ -38,6 +38,9 @@ class LinkFigures:
             buckets=(150e3, 300e3, 600e3, 1e6, 2e6, 4e6, 8e6, 16e6),
             registry=registry,
         )
+        # Looked up once: a lookup by label costs as much as the rest of a sample.
+        self._losses = {direction: loss.labels(direction) for direction in (UP, DOWN)}
+        self._jitters = {direction: jitter.labels(direction) for direction in (UP, DOWN)}
         bus.subscribe(StatsSampled, self._sampled)
 
     async def _sampled(self, event: StatsSampled) -> None:
@@ -50,6 +53,6 @@ class LinkFigures:
 
     def _flow(self, direction: str, flow: Flow) -> None:
         if flow.loss_permille is not None:
-            self._loss.labels(direction).observe(flow.loss_permille / 1_000)
+            self._losses[direction].observe(flow.loss_permille / 1_000)
         if flow.jitter_us is not None:
-            self._jitter.labels(direction).observe(flow.jitter_us / 1e6)
+            self._jitters[direction].observe(flow.jitter_us / 1e6)

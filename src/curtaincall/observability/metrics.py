@@ -61,6 +61,7 @@ MEDIA_COUNTERS = {
     "media_denied": "Media packets stopped by a lease.",
     "peers_discarded": "Sessions given up.",
     "freezes": "Standstills of pictures that subscribers were sent.",
+    "held_back": "Pictures that began to be held back because a link would not carry them.",
     "receive_calls": "System calls that took datagrams.",
     "send_calls": "System calls that gave datagrams to the kernel.",
 }

@@ -235,7 +235,8 @@ impl Shard {
             return None;
         };
         let header = &arrived.packet.header;
-        if header.marker && slot.pictures.shown(now).is_some() {
+        let is_whole_picture = header.marker && slot.kind.is_video();
+        if is_whole_picture && slot.pictures.shown(now).is_some() {
             self.counters.freezes += 1;
         }
         let mut write = RtpWrite::new(

@@ -134,6 +134,8 @@ pub struct Counters {
     pub peers_discarded: u64,
     /// Standstills of pictures that were forwarded, one per subscriber.
     pub freezes: u64,
+    /// Pictures that began to be held back because a link would not carry them.
+    pub held_back: u64,
 }
 
 /// Rooms and everything in them. See the module's documentation.

@@ -8,7 +8,7 @@ use crate::allocator::BitRate;
 use crate::event::What;
 use crate::seat::{Link, SeatKey};
 use crate::speaker::TURN;
-use crate::stats::{Counted, EVERY, MAX_TOLD_PER_SECOND, SlotStats};
+use crate::stats::{Counted, SlotStats, pause};
 use crate::units::RoomId;
 
 impl Shard {
@@ -107,8 +107,7 @@ impl Shard {
             return;
         }
         let now = self.now;
-        let rounds = self.seats.len().div_ceil(MAX_TOLD_PER_SECOND).max(1);
-        let pause = EVERY * u32::try_from(rounds).unwrap_or(u32::MAX) - EVERY / 2;
+        let pause = pause(self.seats.len());
         let Some(link) = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()) else {
             return;
         };

@@ -181,7 +181,9 @@ impl Shard {
         let (room, user) = (seat.room.clone(), seat.user.clone());
         if let Some(link) = self.seats.get_mut(key).and_then(|seat| seat.link.as_mut()) {
             for (slot, state) in link.slots.iter_mut().zip(&slots) {
-                slot.told = (state.height, state.paused);
+                let before = std::mem::replace(&mut slot.told, (state.height, state.paused));
+                let held_back = state.paused == Some(Why::Bandwidth);
+                self.counters.held_back += u64::from(held_back && before.1 != state.paused);
             }
         }
         self.emit(room, What::TracksChanged { user, slots });
