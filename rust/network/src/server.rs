@@ -234,8 +234,9 @@ impl Server for VirtualServer {
         sent.append(&mut self.sent);
     }
 
-    fn estimate(&self, _user: &UserId) -> Option<u64> {
-        None
+    fn estimate(&self, user: &UserId) -> Option<u64> {
+        let estimate = self.shard.estimate(&room(), user);
+        estimate.map(|rate| rate.0)
     }
 
     fn wait(&mut self, until: Instant) -> Instant {

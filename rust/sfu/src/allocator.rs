@@ -8,6 +8,9 @@
 /// What more is taken must still fit if the estimate were this many percent of itself smaller than it is.
 const HEADROOM_PERCENT: u64 = 15;
 
+/// What the lowest layers may take of a link of which nothing is known yet.
+const STARTING: BitRate = BitRate(1_000_000);
+
 /// Bits per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BitRate(pub u64);
@@ -102,6 +105,29 @@ pub fn allocate(estimate: Option<BitRate>, audio: BitRate, streams: &[Stream]) -
         None => Choice::Paused(reason(stream)),
     };
     streams.iter().zip(levels).map(choose).collect()
+}
+
+/// What all of what is wished for takes of a link: with room to spare, so that all of it is chosen then.
+pub fn desired(audio: BitRate, streams: &[Stream]) -> BitRate {
+    let levels: Vec<_> = streams.iter().map(most).collect();
+    let rate = audio.0.saturating_add(total(streams, &levels));
+    BitRate(with_headroom(rate))
+}
+
+/// What may be sent over a link of which nothing is known: sound and the lowest layers, so that something is there to be
+/// measured. The most important stream's in any case, those of others up to a limit.
+pub fn starting(audio: BitRate, streams: &[Stream]) -> BitRate {
+    let lowest: Vec<_> = streams.iter().map(|stream| most(stream).min(1)).collect();
+    let first = steps(streams)
+        .first()
+        .map_or(0, |(index, level)| rate(&streams[*index], *level));
+    let video = total(streams, &lowest).min(STARTING.0).max(first);
+    BitRate(with_headroom(audio.0.saturating_add(video)))
+}
+
+/// The estimate with which this rate is taken.
+fn with_headroom(rate: u64) -> u64 {
+    rate / (100 - HEADROOM_PERCENT) * 100 + 100
 }
 
 /// How many rungs of a stream may be taken: the lowest in any case, unless nothing may.

@@ -11,6 +11,12 @@ const SILENT: Duration = Duration::from_millis(700);
 /// Rates are compared over this time.
 const WINDOW: Duration = Duration::from_secs(1);
 
+/// What a packet adds to its payload on the way to a subscriber: RTP's header and extensions, SRTP, UDP and IP.
+const PACKET_OVERHEAD: usize = 72;
+
+/// Before the first window is over a rate is taken from what came so far, as if it had come in this time at least.
+const SHORTEST_WINDOW: Duration = Duration::from_millis(300);
+
 /// A layer must carry this many percent of another's bits to replace it, so that two like ones do not alternate.
 const BETTER_PERCENT: u64 = 130;
 
@@ -20,6 +26,9 @@ pub struct Rate {
     started_at: Option<Instant>,
     bytes: u64,
     last_window: Option<u64>,
+    /// Bits per second with what the way adds, over the last windows.
+    smoothed: Option<u64>,
+    packets: u64,
     last_at: Option<Instant>,
 }
 
@@ -28,12 +37,17 @@ impl Rate {
     pub fn packet(&mut self, now: Instant, bytes: usize) -> bool {
         self.last_at = Some(now);
         self.bytes += bytes as u64;
+        self.packets += 1;
         let started_at = *self.started_at.get_or_insert(now);
         if now < started_at + WINDOW {
             return false;
         }
+        let length = now.saturating_duration_since(started_at);
+        let newest = self.carried(length);
+        self.smoothed = Some(self.smoothed.map_or(newest, |before| (before + newest) / 2));
         self.last_window = Some(self.bytes);
         self.bytes = 0;
+        self.packets = 0;
         self.started_at = Some(now);
         true
     }
@@ -42,8 +56,18 @@ impl Rate {
         self.last_at.is_some_and(|at| now < at + SILENT)
     }
 
+    /// What the layer takes of a subscriber's link.
     pub fn bits_per_second(&self) -> BitRate {
-        BitRate(self.bytes_per_window() * 8 / WINDOW.as_secs())
+        let so_far = match (self.started_at, self.last_at) {
+            (Some(start), Some(last)) => last.saturating_duration_since(start),
+            _ => Duration::ZERO,
+        };
+        BitRate(self.smoothed.unwrap_or_else(|| self.carried(so_far)))
+    }
+
+    fn carried(&self, length: Duration) -> u64 {
+        let bytes = self.bytes + self.packets * PACKET_OVERHEAD as u64;
+        bytes * 8_000 / (length.max(SHORTEST_WINDOW).as_millis() as u64)
     }
 
     fn bytes_per_window(&self) -> u64 {

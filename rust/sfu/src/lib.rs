@@ -7,6 +7,7 @@ pub mod allocator;
 pub mod budget;
 pub mod capture;
 pub mod command;
+pub mod congestion;
 pub mod consent;
 pub mod datagrams;
 pub mod driver;

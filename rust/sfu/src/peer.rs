@@ -8,9 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use str0m::format::PayloadParams;
-use str0m::media::{KeyframeRequestKind, Mid, Rid};
+use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Pt, Rid};
 use str0m::net::Transmit;
-use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
+use str0m::rtp::rtcp::{Rtcp, Twcc};
+use str0m::rtp::{Extension, RawPacket, RtpPacket, RtpWrite, Ssrc};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
 use crate::stats::Counted;
@@ -22,13 +23,41 @@ const MAX_OUTPUTS_PER_DRAIN: usize = 10_000;
 const MAX_ERRORS: u32 = 100;
 
 /// Packets kept for resending, per stream, and for how long (media.md: the cache is most of a peer's memory).
-pub const RTX_CACHE_PACKETS: usize = 400;
-const RTX_CACHE_AGE: Duration = Duration::from_secs(1);
-const RTX_RATIO_CAP: Option<f32> = Some(0.15);
+/// On a long and lossy way a packet is asked for several times.
+pub const RTX_CACHE_PACKETS: usize = 800;
+const RTX_CACHE_AGE: Duration = Duration::from_millis(2_500);
+/// Resends stop when they are so much of what is sent. Congestion control bounds the sum; a link that loses a fifth of
+/// everything needs a quarter.
+const RTX_RATIO_CAP: Option<f32> = Some(0.4);
+
+/// Bytes that SRTP adds to a packet (AES-GCM's tag).
+const SRTP_TAG: usize = 16;
+
+/// Padding leaves on a line of its own that the other side was never told of, under the number that no stream has. What
+/// comes there is counted by receivers before they find that nobody wants it; on a slot's line it could be taken for media.
+const PADDING_LINE: &str = "padding";
+const PADDING_STREAM: u32 = 0;
+
+/// Contributing sources named in a padding packet. They are what makes it long: str0m sets no padding bit, and a payload
+/// would be taken for media.
+const PADDING_SOURCES: [u32; 15] = [0; 15];
+
+/// The length of a padding packet as a datagram: its header with extensions, and the tag.
+pub const PADDING_BYTES: usize = 12 + 4 * PADDING_SOURCES.len() + 20 + SRTP_TAG;
 
 /// The peer is beyond use: closed, or it panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
+
+/// A packet that leaves, as congestion control sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbered {
+    /// The low half of its transport-wide number.
+    pub number: u16,
+    /// Its length as a datagram.
+    pub bytes: usize,
+    pub is_padding: bool,
+}
 
 /// What draining a peer brought to light. Reused between drains.
 #[derive(Debug, Default)]
@@ -37,6 +66,10 @@ pub struct Drained {
     pub packets: Vec<RtpPacket>,
     pub keyframes_wanted: Vec<Mid>,
     pub counted: Vec<Counted>,
+    /// The packets in `transmits` that have a transport-wide number.
+    pub numbered: Vec<Numbered>,
+    /// What the other side reports of packets with such numbers.
+    pub reports: Vec<Twcc>,
     pub connected: bool,
     pub disconnected: bool,
 }
@@ -47,6 +80,8 @@ impl Drained {
         self.packets.clear();
         self.keyframes_wanted.clear();
         self.counted.clear();
+        self.numbered.clear();
+        self.reports.clear();
         self.connected = false;
         self.disconnected = false;
     }
@@ -59,6 +94,10 @@ pub struct Peer {
     panicked: bool,
     /// When the session wants to be driven next.
     deadline: Instant,
+    /// The payload type of padding, if it can be sent.
+    padding: Option<Pt>,
+    /// Never goes back, so that no number of the stream is used twice.
+    next_padding: u64,
 }
 
 impl Peer {
@@ -68,6 +107,8 @@ impl Peer {
             errors: 0,
             panicked: false,
             deadline: now,
+            padding: None,
+            next_padding: 1,
         }
     }
 
@@ -107,7 +148,7 @@ impl Peer {
         })
     }
 
-    /// Forget everything sent on a stream, so that none of it can be asked for again.
+    /// Forget everything sent on a stream, so that none of it can be asked for again. Sets the bounds of what is remembered.
     pub fn reset_stream(&mut self, stream: Ssrc) -> Result<(), Gone> {
         self.enter(|peer| {
             if let Some(stream) = peer.rtc.direct_api().stream_tx(&stream) {
@@ -131,6 +172,68 @@ impl Peer {
     /// Do something rare to the session: negotiate, look up.
     pub fn with<R>(&mut self, act: impl FnOnce(&mut Rtc) -> R) -> Result<R, Gone> {
         self.enter(|peer| act(&mut peer.rtc))
+    }
+
+    /// Negotiate. The line of padding is away meanwhile: it is nothing that an answer should tell of.
+    pub fn negotiate<R>(&mut self, act: impl FnOnce(&mut Rtc) -> R) -> Result<R, Gone> {
+        self.enter(|peer| {
+            if peer.padding.take().is_some() {
+                peer.rtc.direct_api().remove_media(PADDING_LINE.into());
+            }
+            act(&mut peer.rtc)
+        })
+    }
+
+    /// Make room for padding, if the other side reports on what is sent to one of the slots `lines`.
+    pub fn make_padding(&mut self, lines: &[(Mid, Vec<PayloadParams>)]) -> Result<(), Gone> {
+        self.enter(|peer| {
+            if peer.padding.is_some() {
+                return;
+            }
+            let number = |rtc: &Rtc, mid: Mid| {
+                let extensions = rtc.media(mid)?.remote_extmap();
+                extensions.id_of(Extension::TransportSequenceNumber)
+            };
+            let choice = lines.iter().find_map(|(mid, codecs)| {
+                let codec = codecs.iter().find(|codec| codec.fb_transport_cc())?;
+                Some((number(&peer.rtc, *mid)?, codec.pt()))
+            });
+            let Some((id, pt)) = choice else { return };
+            let line = Mid::from(PADDING_LINE);
+            let mut api = peer.rtc.direct_api();
+            api.declare_media(line, MediaKind::Video);
+            api.declare_stream_tx(PADDING_STREAM.into(), None, line, None);
+            if number(&peer.rtc, line) == Some(id) {
+                peer.padding = Some(pt);
+            } else {
+                peer.rtc.direct_api().remove_media(line);
+            }
+        })
+    }
+
+    /// Whether the other side reports on packets: it was agreed on for one slot at least.
+    pub fn is_reported(&self) -> bool {
+        self.padding.is_some()
+    }
+
+    /// Queue packets of padding: they leave with the next [`Peer::elapse`]. Returns how many were queued.
+    pub fn pad(&mut self, now: Instant, packets: usize) -> Result<usize, Gone> {
+        self.enter(|peer| {
+            let Some(pt) = peer.padding else {
+                return 0;
+            };
+            let mut api = peer.rtc.direct_api();
+            let Some(stream) = api.stream_tx(&PADDING_STREAM.into()) else {
+                return 0;
+            };
+            for _ in 0..packets {
+                let number = peer.next_padding;
+                peer.next_padding += 1;
+                let packet = RtpWrite::new(pt, number.into(), 0, now, Vec::new());
+                stream.write_rtp(packet.csrc(&PADDING_SOURCES));
+            }
+            packets
+        })
     }
 
     /// Whether the input is addressed to this session (credentials or address match).
@@ -202,6 +305,19 @@ fn sort_event(event: Event, drained: &mut Drained) {
         Event::PeerStats(stats) => drained.counted.push(Counted::Session(stats)),
         Event::MediaEgressStats(stats) => drained.counted.push(Counted::Sent(stats)),
         Event::MediaIngressStats(stats) => drained.counted.push(Counted::Came(stats)),
+        Event::RawPacket(packet) => match *packet {
+            RawPacket::RtpTx(header, bytes) => {
+                if let Some(number) = header.ext_vals.transport_cc {
+                    drained.numbered.push(Numbered {
+                        number,
+                        bytes: bytes.len() + SRTP_TAG,
+                        is_padding: *header.ssrc == PADDING_STREAM,
+                    });
+                }
+            }
+            RawPacket::RtcpRx(Rtcp::Twcc(report)) => drained.reports.push(report),
+            _ => {}
+        },
         Event::Connected => drained.connected = true,
         Event::IceConnectionStateChange(IceConnectionState::Disconnected) | Event::Closed => {
             drained.disconnected = true;

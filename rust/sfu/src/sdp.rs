@@ -184,6 +184,8 @@ pub fn build_session(
         .set_ice_lite(true)
         .set_rtp_mode(true)
         .set_stats_interval(Some(stats::EVERY))
+        // The numbers of what is sent, and the reports on it: there is no other way to see them.
+        .enable_raw_packets(true)
         .set_dtls_cert(certificate)
         .clear_codecs()
         .enable_opus(true, false)

@@ -10,14 +10,16 @@ use str0m::rtp::Ssrc;
 use crate::allocator::{Height, Why, Wish};
 use crate::budget::Budgets;
 use crate::capture::CaptureClock;
+use crate::congestion::{Allowance, Congestion};
 use crate::consent::Consent;
 use crate::event::SourceName;
 use crate::keyframes::Debounce;
-use crate::peer::Peer;
+use crate::peer::{Gone, Peer};
 use crate::pictures::Pictures;
 use crate::rewrite::{Rewriter, StreamTag};
 use crate::route::Known;
 use crate::sdp::Line;
+use crate::shard::Chosen;
 use crate::speaker::Voice;
 use crate::stats::Sampler;
 use crate::timers::{Armed, Turns};
@@ -74,6 +76,11 @@ pub struct Link {
     pub fingerprint: String,
     pub consent: Consent,
     pub capture: CaptureClock,
+    pub congestion: Congestion,
+    /// For what the layers on the slots were chosen.
+    pub chosen: Option<Chosen>,
+    /// Reports count from here.
+    pub epoch: Instant,
     /// DTLS is done and the other side is there: as last reported.
     pub connected: bool,
     pub established: bool,
@@ -178,6 +185,7 @@ impl Seat {
             .filter_map(|layer| layer.keyframes.deadline());
         requests
             .chain([silence, turns.round(link.peer.deadline(), now)])
+            .chain(link.congestion.deadline())
             .min()
     }
 }
@@ -190,6 +198,9 @@ impl Link {
             fingerprint,
             consent: Consent::new(now),
             capture: CaptureClock::default(),
+            congestion: Congestion::new(now),
+            chosen: None,
+            epoch: now,
             connected: false,
             established: false,
             lost_at: None,
@@ -221,14 +232,34 @@ impl Link {
                 );
             }
             if let Some(ssrc) = line.ssrc {
-                slots.push(
-                    self.take_slot(line.mid)
-                        .unwrap_or_else(|| Slot::new(&line, ssrc)),
-                );
+                let slot = self.take_slot(line.mid).unwrap_or_else(|| {
+                    // If the session is gone, driving it says so.
+                    let _ = self.peer.reset_stream(ssrc);
+                    Slot::new(&line, ssrc)
+                });
+                slots.push(slot);
             }
         }
         self.tracks = tracks;
         self.slots = slots;
+    }
+
+    /// How much may be sent, as far as is known.
+    pub fn allowance(&self, now: Instant) -> Allowance {
+        if self.peer.is_reported() {
+            self.congestion.allowance(now)
+        } else {
+            Allowance::Unknown
+        }
+    }
+
+    /// Make room for padding, if what is sent to the slots is reported on.
+    pub fn make_padding(&mut self) -> Result<(), Gone> {
+        let videos = self.slots.iter().filter(|slot| slot.kind.is_video());
+        let lines: Vec<_> = videos
+            .map(|slot| (slot.mid, slot.codecs.params().to_vec()))
+            .collect();
+        self.peer.make_padding(&lines)
     }
 
     fn take_track(&mut self, line: &Line) -> Option<Track> {

@@ -146,7 +146,7 @@ impl Sampler {
             .map(|(mid, bytes)| (mid, rate(bytes, length)));
         let stats = Stats {
             rtt: [down.rtt, up.rtt, session.rtt].into_iter().flatten().min(),
-            estimate: session.bwe_tx.map(|rate| BitRate(rate.as_u64())),
+            estimate: None,
             up: up.flow(length),
             down: down.flow(length),
             slots: Vec::new(),

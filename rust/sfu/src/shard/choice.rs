@@ -1,14 +1,19 @@
 //! Which layer of what a subscriber gets.
 
-use super::Shard;
-use crate::allocator::{BitRate, Choice, Rung, Stream, Why, Wish, allocate};
+use super::{Chosen, Shard};
+use crate::allocator::{self, BitRate, Choice, Rung, Stream, Why, Wish, allocate};
+use crate::congestion::Allowance;
 use crate::layers::{ladder, rung_height};
 use crate::rewrite::StreamTag;
-use crate::seat::{SeatKey, SourceId, Track};
+use crate::seat::{SeatKey, SourceId, Subscriber, Track};
 use crate::units::{RoomId, UserId};
 
 /// Wishes kept per seat: more than a room has people.
 const MAX_WISHES: usize = 256;
+
+/// When what is sent is so many percent of the estimate, a layer that is to be left is left at once, and not at the next
+/// keyframe of the lower one.
+const OVERFULL_PERCENT: u64 = 125;
 
 impl Shard {
     /// Note what a user wishes to receive of another, who may be yet to come.
@@ -58,9 +63,10 @@ impl Shard {
         }
     }
 
-    /// Choose the layers of everything on a seat's slots. No limit of its link is known yet, so wishes decide; the lease
-    /// gate stands before all of this and needs no choice.
+    /// Choose the layers of everything on a seat's slots, from its wishes and what its link carries. The lease gate stands
+    /// before all of this and needs no choice.
     pub(super) fn choose_layers(&mut self, key: SeatKey, starting: Option<StreamTag>) {
+        let now = self.now;
         let Some(link) = self.seats.get(key).and_then(|seat| seat.link.as_ref()) else {
             return;
         };
@@ -69,44 +75,102 @@ impl Shard {
             .iter()
             .enumerate()
             .filter(|(_, slot)| slot.kind.is_video())
-            .filter_map(|(index, slot)| Some((index, slot.source?, slot.target, slot.metered)))
+            .filter_map(|(index, slot)| Some((index, slot.source?)))
             .collect();
+        let allowance = link.allowance(now);
+        let audio = self.audio_rate(key);
         let streams: Vec<_> = shown
             .iter()
-            .map(|(_, source, target, metered)| self.stream(key, *source, *target, *metered))
+            .map(|(index, source)| self.stream(key, *index, *source))
             .collect();
-        let choices = allocate(None, BitRate::default(), &streams);
-        for ((index, source, _, _), choice) in shown.into_iter().zip(choices) {
+        let estimate = match allowance {
+            Allowance::Unknown => None,
+            Allowance::Starting => Some(allocator::starting(audio, &streams)),
+            Allowance::Measured(rate) => Some(rate),
+        };
+        let choices = allocate(estimate, audio, &streams);
+        let overfull = estimate.is_some_and(|estimate| {
+            let running = audio.0 + self.running_rate(key);
+            running * 100 > estimate.0 * OVERFULL_PERCENT
+        });
+        if let Some(link) = self.link_mut(key) {
+            link.congestion.desire(allocator::desired(audio, &streams));
+            let at = now;
+            link.chosen = Some(Chosen { at, allowance });
+        }
+        for ((index, source), choice) in shown.into_iter().zip(choices) {
             let ladder = self.track(source).map(|track| track.ladder.as_slice());
             let (target, paused) = match choice {
                 Choice::Rung(rung) => (ladder.and_then(|ladder| ladder.get(rung)).copied(), None),
-                Choice::Paused(Why::Bandwidth) => (None, None),
                 Choice::Paused(why) => (None, Some(why)),
             };
-            self.set_target(key, index, (source, target, paused), starting);
+            // Before anything came of a source it is let through.
+            let is_silent = self
+                .track(source)
+                .is_none_or(|track| track.layers.is_empty());
+            let paused = paused.filter(|why| !(is_silent && *why == Why::Bandwidth));
+            let chosen = Target {
+                target,
+                paused,
+                overfull,
+            };
+            self.set_target(key, index, source, chosen, starting);
         }
     }
 
-    fn stream(
-        &self,
-        to: SeatKey,
-        source: SourceId,
-        target: Option<StreamTag>,
-        metered: bool,
-    ) -> Stream {
+    /// What sound takes of a seat's link.
+    fn audio_rate(&self, key: SeatKey) -> BitRate {
+        let link = self.seats.get(key).and_then(|seat| seat.link.as_ref());
+        let slots = link.into_iter().flat_map(|link| &link.slots);
+        let sources = slots
+            .filter(|slot| slot.kind.is_audio())
+            .filter_map(|slot| self.track(slot.source?));
+        let layers = sources.flat_map(|track| &track.layers);
+        let rates = layers
+            .filter(|layer| layer.rate.is_flowing(self.now))
+            .map(|layer| layer.rate.bits_per_second().0);
+        BitRate(rates.sum())
+    }
+
+    /// What the layers that a seat is sent now take of its link.
+    fn running_rate(&self, key: SeatKey) -> u64 {
+        let link = self.seats.get(key).and_then(|seat| seat.link.as_ref());
+        let slots = link.into_iter().flat_map(|link| &link.slots);
+        let running = slots
+            .filter(|slot| slot.kind.is_video())
+            .filter_map(|slot| Some((self.track(slot.source?)?, slot.rewriter.current()?)));
+        let rate = |(track, tag): (&Track, StreamTag)| {
+            let layer = track.layers.iter().find(|layer| layer.tag == tag)?;
+            Some(layer.rate.bits_per_second().0)
+        };
+        running.filter_map(rate).sum()
+    }
+
+    fn stream(&self, to: SeatKey, index: usize, source: SourceId) -> Stream {
         let from = self.seats.get(source.seat).map(|seat| &seat.user);
-        let wish = self.seats.get(to).and_then(|seat| {
+        let seat = self.seats.get(to);
+        let wish = seat.and_then(|seat| {
             let wish = seat.wishes.iter().find(|(user, _)| Some(user) == from);
             wish.map(|(_, wish)| *wish)
         });
+        let slot = seat
+            .and_then(|seat| seat.link.as_ref())
+            .and_then(|link| link.slots.get(index));
         let track = self.track(source);
+        let current = slot.zip(track).and_then(|(slot, track)| {
+            let place = |tag: StreamTag| track.ladder.iter().position(|known| *known == tag);
+            match slot.target {
+                Some(target) => place(target),
+                // The only layer there is needs no choice.
+                None => slot.paused.is_none().then_some(0),
+            }
+        });
         Stream {
             rungs: track.map(rungs).unwrap_or_default(),
             wish: wish.unwrap_or_default(),
-            preferred: metered || self.spoke_last(source.seat),
+            preferred: slot.is_some_and(|slot| slot.metered) || self.spoke_last(source.seat),
             open: true,
-            current: track
-                .and_then(|track| track.ladder.iter().position(|tag| Some(*tag) == target)),
+            current,
         }
     }
 
@@ -114,24 +178,27 @@ impl Shard {
         &mut self,
         key: SeatKey,
         index: usize,
-        (source, target, paused): (SourceId, Option<StreamTag>, Option<Why>),
+        source: SourceId,
+        chosen: Target,
         starting: Option<StreamTag>,
     ) {
         let connected = self.seats.get(key).is_some_and(|seat| seat.is_connected());
-        let subscriber = crate::seat::Subscriber {
+        let falls = self.falls(key, index, source, chosen.target);
+        let subscriber = Subscriber {
             seat: key,
             slot: index,
         };
         let Some(slot) = self.slot_mut(subscriber) else {
             return;
         };
+        let Target { target, paused, .. } = chosen;
         let goes_on = slot.paused.is_some() && paused.is_none();
         let differs =
             target.is_some() && slot.rewriter.current() != target && slot.target != target;
         slot.target = target;
         slot.paused = paused;
-        if paused.is_some() {
-            // What comes after the pause begins with a keyframe.
+        if paused.is_some() || (falls && chosen.overfull) {
+            // What comes after begins with a keyframe. Sent on until then, it would fill a queue that nothing gets by.
             slot.rewriter.stop();
         }
         let starts_now = target.is_some() && target == starting;
@@ -139,9 +206,44 @@ impl Shard {
             self.want_keyframe(source, target);
         }
     }
+
+    /// Whether a slot is sent a higher layer than `target`.
+    fn falls(
+        &self,
+        key: SeatKey,
+        index: usize,
+        source: SourceId,
+        target: Option<StreamTag>,
+    ) -> bool {
+        let link = self.seats.get(key).and_then(|seat| seat.link.as_ref());
+        let current = link
+            .and_then(|link| link.slots.get(index))
+            .and_then(|slot| slot.rewriter.current());
+        let Some(ladder) = self.track(source).map(|track| &track.ladder) else {
+            return false;
+        };
+        let place = |tag: Option<StreamTag>| ladder.iter().position(|known| Some(*known) == tag);
+        matches!((place(current), place(target)), (Some(now), Some(then)) if now > then)
+    }
+}
+
+/// What a slot is to be sent.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    target: Option<StreamTag>,
+    paused: Option<Why>,
+    /// More is being sent to the seat than its link carries.
+    overfull: bool,
 }
 
 fn rungs(track: &Track) -> Vec<Rung> {
+    if track.ladder.is_empty() {
+        let only = track.layers.iter().map(|layer| Rung {
+            height: rung_height(0),
+            rate: layer.rate.bits_per_second(),
+        });
+        return only.take(1).collect();
+    }
     let rate = |tag: &StreamTag| {
         let layer = track.layers.iter().find(|layer| layer.tag == *tag);
         layer

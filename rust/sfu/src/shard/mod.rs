@@ -5,6 +5,7 @@
 
 mod choice;
 mod commands;
+mod estimate;
 mod gate;
 mod media;
 mod paths;
@@ -29,6 +30,8 @@ use crate::rewrite::StreamTag;
 use crate::room::Room;
 use crate::route::Routes;
 use crate::seat::{LeaseKey, Seat, SeatKey};
+pub use estimate::Chosen;
+
 use crate::timers::{Armed, Timers, Turns};
 use crate::units::{LeaseId, RoomId, UserId};
 

@@ -121,6 +121,7 @@ impl Shard {
     /// Act on what draining a session brought.
     fn settle(&mut self, key: SeatKey, mut drained: Drained, result: Result<(), Gone>) {
         self.post(key, drained.transmits.drain(..));
+        self.watch(key, &mut drained);
         if result.is_err() {
             self.discard(key);
         } else {
@@ -238,6 +239,7 @@ impl Shard {
             self.lose(key);
         }
         self.renew_wishes(key);
+        self.pad(key);
         self.flush_seat(key);
     }
 
@@ -344,7 +346,7 @@ impl Shard {
             .get_mut(key)
             .and_then(|seat| seat.link.as_mut())
             .ok_or(SfuError::SeatUnknown)?;
-        let negotiated = link.peer.with(|rtc| {
+        let negotiated = link.peer.negotiate(|rtc| {
             let answer = offer.accept_again(rtc)?;
             let lines = sdp::lines(rtc, &sdp::mids(&answer));
             Ok((answer, lines))

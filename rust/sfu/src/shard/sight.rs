@@ -124,6 +124,7 @@ impl Shard {
         let Some((mut stats, rates)) = link.sight.sampler.take(counted, kind_of) else {
             return;
         };
+        stats.estimate = link.congestion.estimate();
         link.sight.stats_told_at = Some(now);
         let Some(seat) = self.seats.get(key) else {
             return;

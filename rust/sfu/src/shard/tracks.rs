@@ -7,7 +7,7 @@ use crate::allocator::{Height, Why};
 use crate::event::{SlotState, What};
 use crate::layers::rung_height;
 use crate::sdp::{self, Line};
-use crate::seat::{SeatKey, Slot, SourceId, Subscriber};
+use crate::seat::{Link, SeatKey, Slot, SourceId, Subscriber};
 use crate::slots::{Offered, Place, assign};
 use crate::units::RoomId;
 
@@ -22,6 +22,8 @@ impl Shard {
         };
         let mids: Vec<_> = lines.iter().map(|line| line.mid).collect();
         link.set_lines(lines);
+        // If the session is gone, driving it says so.
+        let _ = link.make_padding();
         let negotiated = link.peer.with(|rtc| {
             let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
             (ufrag, sdp::transport_seq_ids(rtc, &mids))
@@ -226,6 +228,10 @@ impl Shard {
             .link
             .as_mut()?
             .track_mut(source.mid)
+    }
+
+    pub(super) fn link_mut(&mut self, key: SeatKey) -> Option<&mut Link> {
+        self.seats.get_mut(key)?.link.as_mut()
     }
 
     pub(super) fn slot_mut(&mut self, subscriber: Subscriber) -> Option<&mut Slot> {
