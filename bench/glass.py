@@ -8,6 +8,7 @@ camera's exposure and a real screen's delay are not.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -23,7 +24,7 @@ from support.server import Server
 
 SETTLE_FRAMES = 150
 """Frames that are shown before anything is measured: the encoder finds its rate meanwhile."""
-FRAMES = 600
+FRAMES = int(os.environ.get("FRAMES", "600"))
 """Frames of the window: 20 seconds."""
 TIMEOUT_S = 120
 

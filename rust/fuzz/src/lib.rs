@@ -12,6 +12,7 @@
 pub mod offers;
 pub mod open_crypto;
 pub mod packets;
+pub mod pieces;
 pub mod rewriter;
 mod stage;
 mod wire;

@@ -26,6 +26,12 @@ mod act {
     pub const REPORT: u8 = b'r';
     /// A datagram as it is.
     pub const RAW: u8 = b'h';
+    /// A datagram as it is, in a frame of a TCP connection.
+    pub const FRAME: u8 = b't';
+    /// A check over TCP: from then on the session is reached there too.
+    pub const CHECK_OVER_TCP: u8 = b'T';
+    /// The TCP connection is gone.
+    pub const HANG_UP: u8 = b'x';
     /// A datagram from somewhere else; the first byte says where.
     pub const STRANGER: u8 = b's';
     /// Nothing for a while.
@@ -69,6 +75,9 @@ fn play(stage: &mut Stage, act: u8, bytes: &[u8], reports: &mut u32) {
             stage.receive(address(HOSTILE), &protect_rtcp(bytes.to_vec(), *reports));
         }
         act::RAW => stage.receive(address(HOSTILE), bytes),
+        act::FRAME => stage.receive_frame(address(HOSTILE), bytes),
+        act::CHECK_OVER_TCP => stage.check_over_tcp(address(HOSTILE)),
+        act::HANG_UP => stage.hang_up(address(HOSTILE)),
         act::STRANGER => {
             let (place, bytes) = bytes.split_first().unwrap_or((&0, &[]));
             stage.receive(SocketAddr::from(([203, 0, 113, *place], 4_444)), bytes);

@@ -172,17 +172,41 @@ impl Stage {
 
     /// Have a client check that we are there, which tells us that it is.
     pub fn check(&mut self, from: SocketAddr) {
-        let known = self.ufrags.iter().find(|(known, _)| *known == from);
-        let Some((_, ufrag)) = known else { return };
+        if let Some(bytes) = self.next_check(from) {
+            self.receive(from, &bytes);
+        }
+    }
+
+    fn next_check(&mut self, from: SocketAddr) -> Option<Vec<u8>> {
+        let (_, ufrag) = self.ufrags.iter().find(|(known, _)| *known == from)?;
         self.transaction += 1;
-        let bytes = wire::check(ufrag, self.transaction);
-        self.receive(from, &bytes);
+        Some(wire::check(ufrag, self.transaction))
     }
 
     /// A datagram arrives, a moment after the last.
     pub fn receive(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.now += Duration::from_millis(1);
         self.shard.handle(self.now, Input::Packet { from, bytes });
+        self.drain();
+    }
+
+    /// A datagram arrives in a frame of a TCP connection from this address.
+    pub fn receive_frame(&mut self, from: SocketAddr, bytes: &[u8]) {
+        self.now += Duration::from_millis(1);
+        self.shard.handle(self.now, Input::Frame { from, bytes });
+        self.drain();
+    }
+
+    /// As [`Stage::check`], over TCP.
+    pub fn check_over_tcp(&mut self, from: SocketAddr) {
+        if let Some(bytes) = self.next_check(from) {
+            self.receive_frame(from, &bytes);
+        }
+    }
+
+    /// The TCP connection from this address is gone.
+    pub fn hang_up(&mut self, from: SocketAddr) {
+        self.shard.handle(self.now, Input::HungUp { from });
         self.drain();
     }
 

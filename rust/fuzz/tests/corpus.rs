@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use curtaincall_fuzz::{offers, packets, rewriter};
+use curtaincall_fuzz::{offers, packets, pieces, rewriter};
 
 fn replay(target: &str, run: impl Fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -31,6 +31,11 @@ fn packets_of_the_corpus_harm_nobody() {
 #[test]
 fn offers_of_the_corpus_harm_nobody() {
     replay("offers", offers::run);
+}
+
+#[test]
+fn pieces_of_the_corpus_are_read_without_harm() {
+    replay("pieces", pieces::run);
 }
 
 #[test]

@@ -61,7 +61,8 @@ impl TransportSeqs {
         self.safe = u32::from(seq) >= HALF;
     }
 
-    fn seq_of(&self, packet: &[u8]) -> Option<u16> {
+    /// The number that a packet carries.
+    pub fn seq_of(&self, packet: &[u8]) -> Option<u16> {
         let (has_extension, sources) = (packet.first()? & 0x10 != 0, packet.first()? & 0x0f);
         if !has_extension {
             return None;
