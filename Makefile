@@ -44,7 +44,7 @@ demo: build/run.stamp build/swarm.stamp ## a paid call between two headless peer
 	@dev/packages ffmpeg
 	@exec env $(HARNESS) $(RELEASE) -m demo
 
-bench-%: build/run.stamp build/swarm.stamp ## print a table of figures and write build/bench/NAME.json (cutoff, ledger, metering, network, room, sfu)
+bench-%: build/run.stamp build/swarm.stamp ## print a table of figures and write build/bench/NAME.json (cutoff, flood, ledger, metering, network, room, sfu)
 	@dev/packages ffmpeg postgresql
 	@exec env $(HARNESS) $(RELEASE) -m bench.$*
 
