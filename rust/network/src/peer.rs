@@ -13,7 +13,7 @@ use str0m::media::{
     Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
 };
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{RtpPacket, RtpWrite};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 use crate::error::NetworkError;
@@ -27,6 +27,10 @@ const FIRST_ESTIMATE: u64 = 300_000;
 
 /// 12 bytes of RTP's header, about 16 of its extensions, 16 of SRTP.
 const HEADER_BYTES: usize = 44;
+
+/// Loudness in dBov, told with each packet of sound (RFC 6464).
+const VOICE: i8 = -25;
+const SILENCE: i8 = -127;
 
 /// A session that wants to be driven at once was just driven.
 const MIN_STEP: Duration = Duration::from_micros(200);
@@ -226,7 +230,19 @@ impl Peer {
                 studio.ssrcs.insert(*stream.ssrc());
                 studio.publisher.unsent_bytes += due.payload.len() + HEADER_BYTES;
             }
-            let packet = RtpWrite::new(pt, (*seq).into(), due.timestamp, now, due.payload);
+            let loudness = if studio.publisher.speaks {
+                VOICE
+            } else {
+                SILENCE
+            };
+            let loudness = (!is_video).then_some(loudness);
+            let extensions = ExtensionValues {
+                audio_level: loudness,
+                voice_activity: loudness.map(|level| level > SILENCE),
+                ..Default::default()
+            };
+            let packet = RtpWrite::new(pt, (*seq).into(), due.timestamp, now, due.payload)
+                .ext_vals(extensions);
             stream.write_rtp(packet.marker(due.marker).nackable(is_video));
         }
     }
