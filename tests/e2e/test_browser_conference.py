@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from playwright.async_api import Playwright, expect
 
-from support.browser import DESKTOP, PHONE, Visitor, browser_at
+from support.browser import DESKTOP, PHONE, Network, Visitor, browser_at
 from support.inspection import inspect
 from support.people import Person
 from support.server import Server
@@ -17,6 +17,9 @@ from support.signaling import Signaling
 from support.waiting import until
 
 pytestmark = pytest.mark.browser
+
+SOUND_ALONE_BYTES_A_S = 8_000
+"""What carries a voice and no picture."""
 
 KEEP_CONNECTIONS = """
 // So that a test may ask for the statistics of the page's connections.
@@ -218,10 +221,30 @@ async def test_everybody_sees_who_speaks_and_how_good_the_connection_is(
     for visitor, speaker in ((at_creator, r"^(?!You).*speaking"), (at_fan, r"^You.*speaking")):
         await expect(visitor.page.get_by_role("listitem", name=re.compile(speaker))).to_have_count(1)
         # What the server counts is in the quality, beside what the browser measures.
-        await expect(visitor.page.locator(".quality")).to_have_attribute("title", re.compile(r"Mbit/s sent"))
+        figures = re.compile(r"Mbit/s received, of [\d.]+ Mbit/s possible, [\d.]+ Mbit/s sent")
+        await expect(visitor.page.locator(".quality")).to_have_attribute("title", figures)
     await inspect(at_creator, "47-conference-speaker")
     await at_fan.page.get_by_role("button", name="Mute microphone").click()
     await expect(at_creator.page.get_by_role("listitem", name=re.compile("speaking"))).to_have_count(0)
+
+
+async def test_a_picture_that_the_connection_would_not_carry_is_said_to_be_held_back(
+    server: Server, at_fan: Visitor, at_creator: Visitor
+) -> None:
+    creator, fan = await server.people.creator(), await server.people.fan()
+    await server.people.conference("far-away")
+    network = await Network.of(at_fan.page)
+    for visitor, person in ((at_creator, creator), (at_fan, fan)):
+        await go_in(visitor, person, f"{server.url}/rooms/far-away")
+    await sees_moving(at_fan, 1)
+    await network.throttle(down_bytes_a_s=SOUND_ALONE_BYTES_A_S)
+    note = at_fan.page.get_by_text("your connection is too slow")
+    await expect(note).to_be_visible()
+    await expect(at_fan.page.locator(".quality")).to_have_attribute("data-grade", re.compile("fair|poor"))
+    await inspect(at_fan, "48-conference-held-back")
+    await network.mend()
+    await expect(note).to_have_count(0)
+    await sees_moving(at_fan, 1)
 
 
 async def test_twenty_people_fit_on_a_phone_and_on_a_desktop(server: Server, at_fan: Visitor) -> None:
