@@ -235,6 +235,8 @@ class LimitsSettings(_Branch):
     login_per_account: Rate = "10/minute"
     register_per_address: Rate = "120/minute"
     messages_per_connection: Rate = "200/10 seconds"
+    offers_per_connection: Rate = "20/10 seconds"
+    """Negotiating takes milliseconds of the time in which the media of all others is forwarded."""
 
     def relaxed(self) -> "LimitsSettings":
         """The limits of a demonstration: generous enough for a load test from one address."""

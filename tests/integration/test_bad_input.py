@@ -33,6 +33,13 @@ a=setup:actpass
 a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF
 """.replace("\n", "\r\n")
 
+ICE = """a=ice-ufrag:them
+a=ice-pwd:what-nobody-could-guess
+a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid
+""".replace("\n", "\r\n")
+
+SDP = SDP_WITHOUT_ICE + ICE
+
 
 @dataclass
 class Party:
@@ -333,6 +340,15 @@ async def test_a_flood_of_messages(party: Party) -> None:
     async with joined(party) as socket:
         for _ in range(201):
             await socket.send("ICE_CANDIDATE", candidate=None)
+        assert await socket.refusal() == ("rate_limited", 4429)
+
+
+async def test_a_flood_of_offers(party: Party) -> None:
+    async with joined(party) as socket:
+        for _ in range(20):
+            await socket.send("OFFER", sdp=SDP)
+            await socket.wait_for("ANSWER")
+        await socket.send("OFFER", sdp=SDP)
         assert await socket.refusal() == ("rate_limited", 4429)
 
 

@@ -24,6 +24,7 @@ class RateLimits:
         self._login_per_account = parse(settings.login_per_account)
         self._register_per_address = parse(settings.register_per_address)
         self._messages = parse(settings.messages_per_connection)
+        self._offers = parse(settings.offers_per_connection)
 
     def join_from(self, address: str) -> None:
         self._hit(self._join_per_address, "join-address", address)
@@ -39,6 +40,9 @@ class RateLimits:
 
     def message_on(self, connection_id: str) -> None:
         self._hit(self._messages, "message", connection_id)
+
+    def offer_on(self, connection_id: str) -> None:
+        self._hit(self._offers, "offer", connection_id)
 
     def _hit(self, limit: RateLimitItem, what: str, key: str) -> None:
         key = key[:MAX_KEY_CHARS]

@@ -158,6 +158,7 @@ class SignalingSession:
         services = self._services
         match message:
             case Offer():
+                services.limits.offer_on(self._id)
                 answer = await services.media.offer(room.room_id, seat.user_id, message.sdp)
                 self._connection.send({"type": "ANSWER", "sdp": answer})
             case IceCandidate():
