@@ -196,6 +196,9 @@ async def test_a_lost_network_comes_back_within_the_grace_and_is_not_billed(
     gone = at_fan.page.get_by_text("Your connection is gone")
     await expect(waiting).to_be_visible()
     await expect(gone).to_be_visible()
+    # Both are quick to notice: the gap has to be long enough to tell whether it was billed.
+    long_enough = "(ms) => { window.cutAt ??= performance.now(); return performance.now() - window.cutAt > ms; }"
+    await at_fan.page.wait_for_function(long_enough, arg=NOTICED_MS)
     await network.mend()
     await expect(gone).to_be_hidden()
     await expect(waiting).to_be_hidden()

@@ -17,6 +17,11 @@ export interface RecoverySteps {
   rejoin: () => Promise<void>;
 }
 
+/** We were let in, but cannot go on with the media of before: there is another session, or no path. */
+export class MediaLost extends Error {
+  override readonly name = 'MediaLost';
+}
+
 export type RecoveryOutcome = 'mended' | 'refused' | 'given-up';
 
 /** One attempt to come back after the network was lost, bounded by the server's grace. */
@@ -56,10 +61,11 @@ export class Recovery {
         } catch (error) {
           this.refusal = error instanceof SignalingError ? error : null;
           if (this.refusal?.final) return 'refused';
-          if (error instanceof SignalingError) waitMs = Math.max(waitMs, error.retryAfterMs ?? 0);
-          else if (this.#resumeUseful) waitMs = 0;
-          // Whoever let us in, and still cannot go on with our media, will not.
-          if (!(error instanceof SignalingError)) this.#resumeUseful = false;
+          waitMs = Math.max(waitMs, this.refusal?.retryAfterMs ?? 0);
+          if (error instanceof MediaLost) {
+            this.#resumeUseful = false;
+            waitMs = 0;
+          }
         }
         await this.#pause(waitMs);
       }

@@ -3,7 +3,7 @@ import type { Participant, ServerMessage } from '@/signaling/messages';
 import { SignalingChannel, SignalingError, socketUrl } from '@/signaling/SignalingChannel';
 import type { CameraService } from './CameraService';
 import { answered, joined, playlist, restarted } from './handshake';
-import { Recovery } from './Recovery';
+import { MediaLost, Recovery } from './Recovery';
 import type {
   ConnectionState,
   RemoteStreamHandler,
@@ -210,7 +210,7 @@ export class SFUClient extends Emitter<SFUEvents> {
       const servers = [...iceServers, ...(this.#options.iceServers ?? [])];
       if (this.#media === null) await this.#negotiate(servers);
       else await this.#media.resume(servers);
-      if (!this.#media?.isContinuedBy(await answer)) throw new Error('the server has another session');
+      if (!this.#media?.isContinuedBy(await answer)) throw new MediaLost('another session');
       // Whoever came while we were away needs slots too.
       if (kept !== null) await kept.growTo(this.#participants.size);
     } catch (error) {
@@ -361,8 +361,8 @@ export class SFUClient extends Emitter<SFUEvents> {
   /** Finds a new path for the media that is there. */
   async #goOn(reach: (media: SlotConnection) => Promise<void>): Promise<void> {
     const media = this.#media;
-    if (media === null) throw new Error('there is no media to go on with');
-    if (!(await media.findsPath(() => reach(media)))) throw new Error('no path was found');
+    if (media === null) throw new MediaLost('there is none');
+    if (!(await media.findsPath(() => reach(media)))) throw new MediaLost('no path');
     if (media === this.#media) this.#followMedia(media, 'connected');
   }
 
