@@ -45,26 +45,54 @@ fn in_a_small_room_every_packet_leaves_at_once() {
 }
 
 #[test]
-fn what_many_receive_is_held_and_for_no_longer_than_is_said() {
+fn what_many_receive_leaves_at_once_after_a_pause() {
     let (mut world, star) = watched_by(HOLD_FROM);
     let stays = stays(&mut world, star);
     assert!(stays.len() >= HOLD_FROM * 2 * 14, "{}", stays.len());
-    assert!(stays.iter().all(|stay| *stay <= HOLD), "{stays:?}");
+    assert!(stays.iter().all(Duration::is_zero), "{stays:?}");
+}
+
+#[test]
+fn what_many_receive_in_a_row_is_let_go_once_in_a_while() {
+    const IN_A_ROW: usize = 40;
+    let (mut world, star) = watched_by(HOLD_FROM);
+    let began = world.now;
+    for _ in 0..IN_A_ROW {
+        world.publish(star, ms(1));
+    }
+    world.run(HOLD + DELAY);
+    let is_media = |gate: &Gate| matches!(gate, Gate::Media { .. });
+    let media = world.sent.iter().filter(|(_, _, gate)| is_media(gate));
+    let mut moments: Vec<_> = media.map(|(at, _, _)| *at - began).collect();
+    assert!(
+        moments.len() >= HOLD_FROM * 2 * (IN_A_ROW - 1),
+        "{}",
+        moments.len()
+    );
+    moments.dedup();
+    assert_eq!(moments.first(), Some(&DELAY));
     // Whatever makes a session move, such as a report of its other side, takes what is held along.
-    let held = stays.iter().filter(|stay| **stay == HOLD).count();
-    assert!(held * 2 > stays.len(), "{held} of {}", stays.len());
+    let turns = IN_A_ROW / HOLD.as_millis() as usize;
+    assert!((turns..turns + 8).contains(&moments.len()), "{moments:?}");
+    assert!(
+        moments.windows(2).all(|pair| pair[1] - pair[0] <= HOLD),
+        "{moments:?}"
+    );
 }
 
 #[test]
 fn what_is_held_when_the_lease_shuts_is_never_sent() {
-    let (mut world, star) = watched_by(HOLD_FROM);
-    world.publish(star, DELAY + ms(1));
-    world.revoke();
-    world.sent.clear();
-    world.run(ms(200));
-    let media = world
-        .sent
-        .iter()
-        .filter(|(_, _, gate)| matches!(gate, Gate::Media { .. }));
-    assert_eq!(media.count(), 0);
+    // One of two moments that are half a turn apart is within a turn.
+    for in_a_row in [8, 9] {
+        let (mut world, star) = watched_by(HOLD_FROM);
+        for _ in 0..in_a_row {
+            world.publish(star, ms(1));
+        }
+        world.revoke();
+        world.sent.clear();
+        world.run(ms(200));
+        let is_media = |gate: &Gate| matches!(gate, Gate::Media { .. });
+        let media = world.sent.iter().filter(|(_, _, gate)| is_media(gate));
+        assert_eq!(media.count(), 0, "after {in_a_row}");
+    }
 }

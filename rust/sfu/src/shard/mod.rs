@@ -44,11 +44,12 @@ pub const MAX_PAYLOAD: usize = 1_400;
 /// Timers that come up are handled at most so many at a time, so that packets and commands get their turn.
 const MAX_TIMERS_PER_TURN: usize = 256;
 
-/// A packet that so many receive is written to all of them but held for [`HOLD`], so that those behind it share its way:
-/// one drive of each session, one send call, one message where lengths are equal.
+/// Packets that so many receive are written to all of them at once but let go only once in [`HOLD`], so that those which
+/// come within it share their way: one drive of each session, one send call, one message where lengths are equal.
 pub const HOLD_FROM: usize = 16;
 
-/// How long packets are held that many receive. In smaller rooms every packet leaves at once.
+/// From one letting go of packets that many receive to the next. The first after a pause leaves at once, and so does every
+/// packet in smaller rooms.
 pub const HOLD: Duration = Duration::from_millis(2);
 
 /// What a shard is given.
@@ -156,6 +157,8 @@ pub struct Shard {
     /// Seats whose packets are held, and until when.
     held: Vec<SeatKey>,
     held_until: Option<Instant>,
+    /// When held packets were let go last.
+    let_go_at: Instant,
     /// When to look again at who speaks and what is shown; `None` while there is no session.
     look_at: Option<Instant>,
     outbox: VecDeque<Outgoing>,
@@ -182,6 +185,7 @@ impl Shard {
             touched: Vec::new(),
             held: Vec::new(),
             held_until: None,
+            let_go_at: now,
             look_at: None,
             outbox: VecDeque::new(),
             hang_ups: Vec::new(),
@@ -222,6 +226,7 @@ impl Shard {
                 self.flush_seat(key);
             } else if self.held_until.is_some_and(|until| until <= self.now) {
                 self.held_until = None;
+                self.let_go_at = self.now;
                 self.touched.append(&mut self.held);
             } else {
                 let deadlines = [self.timers.next(), self.held_until, self.look_at];

@@ -114,7 +114,8 @@ impl Shard {
         {
             seat.touched = true;
             self.held.push(key);
-            self.held_until.get_or_insert(self.now + HOLD);
+            self.held_until
+                .get_or_insert(self.now.max(self.let_go_at + HOLD));
         }
     }
 
