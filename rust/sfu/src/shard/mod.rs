@@ -248,9 +248,14 @@ impl Shard {
     }
 
     fn elapse(&mut self) {
+        self.elapse_timers();
+        // Last, as it waits for nobody and nobody for it.
         if self.look_at.is_some_and(|at| at <= self.now) {
             self.look();
         }
+    }
+
+    fn elapse_timers(&mut self) {
         for _ in 0..MAX_TIMERS_PER_TURN {
             let Some((key, at)) = self.timers.pop_due(self.now) else {
                 return;
