@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Playwright, ViewportSize
 
-from support.browser import DESKTOP, Visitor, browser_at
+from support.browser import DESKTOP, Network, Visitor, browser_at
 from support.firefox import Firefox, firefox
 from support.people import Person
 from support.pictures import KEEP_CONNECTIONS, flowing, only_codec
@@ -47,6 +47,9 @@ async ({ timeoutMs }) => {
 
 SMALL = ViewportSize(width=320, height=400)
 """A window in which either of two people has less than 240 lines."""
+
+THROTTLED_BYTES_A_S = 300_000 / 8
+"""Too little for the picture in the middle (700 kbit/s), enough for the lowest."""
 
 
 async def room_of(server: Server, name: str) -> str:
@@ -135,3 +138,25 @@ async def test_the_layer_follows_the_size_of_the_window(playwright: Playwright, 
         await flowing(bob.page.evaluate, "inbound", max_height=300)
         await bob.page.set_viewport_size(DESKTOP)
         await flowing(bob.page.evaluate, "inbound", min_height=400)
+
+
+async def test_the_layer_follows_what_the_link_carries(playwright: Playwright, server: Server) -> None:
+    link = await room_of(server, "links")
+    async with (
+        at_conference(playwright, server, link) as (ann, _),
+        browser_at(playwright, server.url) as bob,
+    ):
+        network = await Network.of(bob.page)
+        await bob.page.add_init_script(KEEP_CONNECTIONS)
+        await bob.sign_in(await server.people.fan())
+        await bob.page.goto(link)
+        await bob.page.get_by_role("button", name="Join").click()
+        await flowing(ann.page.evaluate, "outbound", min_height=700)
+        await flowing(bob.page.evaluate, "inbound", min_height=400)
+        await network.throttle(down_bytes_a_s=THROTTLED_BYTES_A_S)
+        await flowing(bob.page.evaluate, "inbound", max_height=300)
+        # What is heard goes on, and the picture comes back by itself.
+        assert await bob.page.evaluate(HEARD, {"timeoutMs": 30_000}) > 0
+        await network.mend()
+        await flowing(bob.page.evaluate, "inbound", min_height=400)
+        assert bob.complaints == []
