@@ -63,6 +63,16 @@ async ({ frames, timeoutMs }) => {
 }
 """
 
+ONLY_IPV6 = """
+// As on a network that has nothing else: the answer's other candidates lead nowhere.
+const accept = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
+    const leadsNowhere = (line) => line.startsWith('a=candidate:') && line.includes(' 127.0.0.1 ');
+    const lines = sdp.split('\\r\\n').filter((line) => !leadsNowhere(line));
+    return accept.call(this, { type, sdp: lines.join('\\r\\n') });
+};
+"""
+
 PATH = """
 async () => {
     // How the media gets to the server: the pair of candidates in use.
@@ -70,7 +80,8 @@ async () => {
     const transport = [...report.values()].find(({ type }) => type === 'transport');
     const pair = report.get(transport.selectedCandidatePairId);
     const { address, candidateType, protocol, relayProtocol } = report.get(pair.localCandidateId);
-    return { address, candidateType, protocol, relayProtocol: relayProtocol ?? null };
+    const remote = report.get(pair.remoteCandidateId).address;
+    return { address, remote, candidateType, protocol, relayProtocol: relayProtocol ?? null };
 }
 """
 
@@ -129,6 +140,21 @@ async def test_without_udp_media_goes_over_tcp_to_the_media_port(playwright: Pla
         assert (path["protocol"], path["relayProtocol"]) == ("tcp", None)
         # The page sends too: the server has keyframes and everything after them from it.
         await visitor.page.wait_for_function(f"async () => (await ({ACKNOWLEDGED})()) > 0")
+
+
+async def test_over_ipv6_as_over_ipv4(playwright: Playwright, tmp_path: Path) -> None:
+    environment = {"CURTAINCALL_MEDIA__PUBLIC_IP": "127.0.0.1,::1"}
+    arguments = ("--demo", "--host", "::")
+    async with Server(tmp_path / "server", environment=environment, arguments=arguments) as server:
+        port = server.url.rpartition(":")[2]
+        server.url = f"http://127.0.0.1:{port}"
+        async with (
+            somebody_talks(server),
+            goes_in(playwright, server, url=f"http://[::1]:{port}", scripts=(ONLY_IPV6,)) as visitor,
+        ):
+            path = await path_of(visitor)
+            assert path["remote"] == "::1"
+            await visitor.page.wait_for_function(f"async () => (await ({ACKNOWLEDGED})()) > 0")
 
 
 @pytest.mark.parametrize("carrier", ["tcp", "tls"])

@@ -202,6 +202,7 @@ impl Engine {
                 ("held_back", counters.held_back),
                 ("receive_calls", status.calls.receive),
                 ("send_calls", status.calls.send),
+                ("tcp_connections", status.connections),
             ];
             for (name, value) in figures {
                 *sums.entry(name).or_insert(0) += value;

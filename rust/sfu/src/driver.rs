@@ -28,8 +28,8 @@ pub struct Status {
     pub calls: Calls,
     pub rooms: usize,
     pub seats: usize,
-    /// TCP connections.
-    pub connections: usize,
+    /// TCP connections accepted.
+    pub connections: u64,
 }
 
 /// System calls that moved datagrams.
@@ -211,7 +211,7 @@ impl Driver {
                 calls: self.calls,
                 rooms: self.shard.room_count(),
                 seats: self.shard.seat_count(),
-                connections: self.streams.len(),
+                connections: self.streams.accepted(),
             };
         }
     }

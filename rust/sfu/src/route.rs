@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use crate::path::{Path, Wire};
 
-/// Addresses a peer may be bound to at a time (candidate pairs it checks from); the oldest gives way.
-pub const MAX_ADDRESSES: usize = 8;
+/// Addresses a peer may be bound to at a time (candidate pairs it checks from, over UDP and TCP); that which has not sent a
+/// check for longest gives way.
+pub const MAX_ADDRESSES: usize = 16;
 
 /// Maps addresses and ICE user names to keys of peers.
 #[derive(Debug)]
@@ -56,6 +57,10 @@ impl<K: Copy + PartialEq> Routes<K> {
     pub fn bind_address(&mut self, key: K, known: &mut Known, address: impl Into<Path>) {
         let address = address.into();
         if self.by_address(address) == Some(key) {
+            let checked = known.addresses.iter().position(|bound| *bound == address);
+            if let Some(tail) = checked.and_then(|index| known.addresses.get_mut(index..)) {
+                tail.rotate_left(1);
+            }
             return;
         }
         self.addresses.insert(address, key);

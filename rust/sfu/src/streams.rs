@@ -85,6 +85,7 @@ pub struct Streams {
     connections: SlotMap<ConnectionKey, Connection>,
     by_peer: HashMap<SocketAddr, ConnectionKey>,
     per_address: HashMap<IpAddr, usize>,
+    accepted: u64,
     /// In the order of their coming; some are somebody's by now, or gone.
     strangers: VecDeque<ConnectionKey>,
     occasions: Vec<Occasion>,
@@ -103,6 +104,7 @@ impl Streams {
             connections: SlotMap::with_key(),
             by_peer: HashMap::new(),
             per_address: HashMap::new(),
+            accepted: 0,
             strangers: VecDeque::new(),
             occasions: Vec::new(),
             buffer: Box::new([0; READ_BYTES]),
@@ -114,12 +116,9 @@ impl Streams {
         &self.watch
     }
 
-    pub fn len(&self) -> usize {
-        self.connections.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.connections.is_empty()
+    /// Connections accepted so far.
+    pub fn accepted(&self) -> u64 {
+        self.accepted
     }
 
     /// Accept, take in what has come, and give the kernel what it has room for. Does not wait.
@@ -221,6 +220,7 @@ impl Streams {
             rest: Vec::new(),
             is_full: false,
         });
+        self.accepted += 1;
         self.by_peer.insert(peer, key);
         *self.per_address.entry(peer.ip()).or_default() += 1;
         self.strangers.push_back(key);

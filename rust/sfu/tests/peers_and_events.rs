@@ -12,6 +12,7 @@ use curtaincall_sfu::budget::{Budgets, MEDIA_PER_SECOND};
 use curtaincall_sfu::consent::{Consent, Heard, QUIET_SILENCE, TALKATIVE_SILENCE};
 use curtaincall_sfu::event::{Event, What};
 use curtaincall_sfu::event_log::{EventLog, MAX_WAITING};
+use curtaincall_sfu::path::Path;
 use curtaincall_sfu::route::{Known, MAX_ADDRESSES, Routes, local_ufrag};
 use curtaincall_sfu::stats::{Flow, Stats};
 use curtaincall_sfu::units::{EventNumber, LeaseId, RoomId, UserId};
@@ -89,6 +90,32 @@ mod routes {
         assert_eq!(routes.by_address(address(MAX_ADDRESSES as u16)), Some(1));
         routes.forget(1, known);
         assert_eq!(routes.by_address(address(MAX_ADDRESSES as u16)), None);
+    }
+
+    #[test]
+    fn an_address_that_still_checks_gives_way_to_none() {
+        let mut routes = Routes::default();
+        let mut known = Known::default();
+        for port in 1..=MAX_ADDRESSES as u16 * 2 {
+            routes.bind_address(1, &mut known, address(0));
+            routes.bind_address(1, &mut known, address(port));
+        }
+        assert_eq!(routes.by_address(address(0)), Some(1));
+        assert_eq!(routes.by_address(address(1)), None);
+    }
+
+    #[test]
+    fn the_same_address_over_tcp_is_another() {
+        let mut routes = Routes::default();
+        let (mut first, mut second) = (Known::default(), Known::default());
+        let over_tcp = Path::tcp(address(5));
+        routes.bind_address(1, &mut first, address(5));
+        routes.bind_address(2, &mut second, over_tcp);
+        assert_eq!(routes.by_address(address(5)), Some(1));
+        assert_eq!(routes.by_address(over_tcp), Some(2));
+        routes.lose_address(2, &mut second, over_tcp);
+        assert_eq!(routes.by_address(over_tcp), None);
+        assert_eq!((first.is_reachable(), second.is_reachable()), (true, false));
     }
 
     #[test]

@@ -23,6 +23,9 @@ const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 /// How long what was handed to the network before a cut may take to arrive on a busy machine.
 const UNDER_WAY: Duration = Duration::from_millis(50);
 
+/// Packets sent past a reader that stalls: 2.4 MB.
+const PACKETS: usize = 2_000;
+
 fn heard(client: &Client) -> usize {
     client.heard.len()
 }
@@ -82,6 +85,34 @@ fn who_loses_a_connection_goes_on_over_another() {
     converse(&mut [&mut fan, &mut star], |clients| {
         heard(clients[0]) >= before + 20
     });
+}
+
+#[test]
+fn a_reader_that_stalls_holds_nobody_up_and_gets_nothing_after_a_cut() {
+    let engine = engine("127.0.0.1", &[]);
+    grant(&engine, 1);
+    let mut star = Client::over_udp(&engine, "star", V4);
+    let mut stalled = Client::over_tcp(&engine, "stalled", V4);
+    let mut fan = Client::over_udp(&engine, "fan", V4);
+    converse(&mut [&mut star, &mut stalled, &mut fan], |clients| {
+        clients.iter().all(|client| heard(client) >= 20)
+    });
+    // Far more than the buffers of both ends hold; paced so that the loopback interface loses none of the fan's.
+    let before = heard(&fan);
+    for sent in 1..=PACKETS {
+        star.send(1_200);
+        star.turn();
+        stalled.stall();
+        converse(&mut [&mut fan], |clients| {
+            heard(clients[0]) >= before + sent
+        });
+    }
+    engine.revoke(room(), lease()).unwrap();
+    converse(&mut [&mut stalled], |clients| {
+        clients[0].closed_at.is_some()
+    });
+    // What had arrived before the cut is read now: far less than was sent.
+    assert!(heard(&stalled) < PACKETS / 2, "{} arrived", heard(&stalled));
 }
 
 #[test]

@@ -64,6 +64,7 @@ MEDIA_COUNTERS = {
     "held_back": "Pictures that began to be held back because a link would not carry them.",
     "receive_calls": "System calls that took datagrams.",
     "send_calls": "System calls that gave datagrams to the kernel.",
+    "tcp_connections": "TCP connections accepted on the media ports.",
 }
 """What the SFU counts, by the names it has there."""
 

@@ -158,6 +158,11 @@ impl Client {
 
     /// Send a packet of audio.
     pub fn speak(&mut self) {
+        self.send(100);
+    }
+
+    /// Send a packet of so many bytes.
+    pub fn send(&mut self, bytes: usize) {
         let now = Instant::now();
         let Some(mid) = self.track else { return };
         let Some(pt) = self
@@ -169,20 +174,25 @@ impl Client {
         };
         self.next_seq += 1;
         let seq = self.next_seq;
-        let packet = RtpWrite::new(pt, seq.into(), (seq * 960) as u32, now, vec![0x78; 100]);
+        let packet = RtpWrite::new(pt, seq.into(), (seq * 960) as u32, now, vec![0x78; bytes]);
         let mut api = self.rtc.direct_api();
         api.stream_tx_by_mid(mid, None).unwrap().write_rtp(packet);
         self.rtc.handle_input(Input::Timeout(now)).unwrap();
         self.drain();
     }
 
-    /// Take in what has come and send what is due. Does not wait.
-    pub fn turn(&mut self) {
+    /// Send what is due, and read nothing.
+    pub fn stall(&mut self) {
         let now = Instant::now();
         if self.deadline <= now {
             self.rtc.handle_input(Input::Timeout(now)).unwrap();
         }
         self.drain();
+    }
+
+    /// Take in what has come and send what is due. Does not wait.
+    pub fn turn(&mut self) {
+        self.stall();
         let mut buffer = [0; 65_536];
         loop {
             let read = match &mut self.socket {
