@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::NetworkError;
 use crate::matrix::CLEAN;
+use crate::peer::Sender;
 use crate::picture::PICTURES_PER_S;
 use crate::screen::longest_pause;
 use crate::server::Server;
@@ -33,6 +34,7 @@ pub struct Crowd {
     /// Who has a narrow downlink, and how narrow.
     pub narrow: Vec<(usize, Rate)>,
     pub seed: u64,
+    pub sender: Sender,
 }
 
 /// What one of them received, after the warm-up.
@@ -79,6 +81,7 @@ pub fn run<S: Server>(
             slots: crowd.peers - 1,
             up: link(CLEAN),
             down: link(rate_of(peer)),
+            sender: crowd.sender,
         };
         world.join(&format!("peer-{peer}"), joining)?;
         if let Some(publisher) = world.peers[peer].publisher_mut() {

@@ -1,12 +1,14 @@
 //! The whole engine behind real sockets: threads, system calls, the clock on the wall. The links stay models, in the
 //! peers' own socket layer.
 
+use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use curtaincall_sfu::allocator::Wish;
 use curtaincall_sfu::engine::Engine;
+use curtaincall_sfu::event::What;
 use curtaincall_sfu::launch::Config;
 use curtaincall_sfu::units::{EventNumber, UserId};
 
@@ -31,6 +33,7 @@ pub struct RealServer {
     server: SocketAddr,
     sockets: Vec<(SocketAddr, UdpSocket)>,
     seen: EventNumber,
+    estimates: HashMap<UserId, u64>,
 }
 
 impl RealServer {
@@ -52,12 +55,20 @@ impl RealServer {
             server: SocketAddr::new(LOCALHOST, port),
             sockets: Vec::new(),
             seen: EventNumber::default(),
+            estimates: HashMap::new(),
         })
     }
 
-    /// Nobody here wants the engine's events, but it has to get rid of them.
-    fn forget_events(&mut self) {
+    /// Of the engine's events only what it believes of links is wanted here; it has to get rid of all of them.
+    fn take_events(&mut self) {
         let events = self.engine.events().fetch(self.seen, EVENTS_AT_ONCE);
+        for (_, event) in &events {
+            if let What::StatsSampled { user, stats } = &event.what
+                && let Some(estimate) = stats.estimate
+            {
+                self.estimates.insert(user.clone(), estimate.0);
+            }
+        }
         if let Some((newest, _)) = events.last() {
             self.seen = *newest;
             self.engine.events().acknowledge(*newest);
@@ -120,11 +131,11 @@ impl Server for RealServer {
                 }
             }
         }
-        self.forget_events();
+        self.take_events();
     }
 
-    fn estimate(&self, _user: &UserId) -> Option<u64> {
-        None
+    fn estimate(&self, user: &UserId) -> Option<u64> {
+        self.estimates.get(user).copied()
     }
 
     fn wait(&mut self, until: Instant) -> Instant {

@@ -13,5 +13,7 @@ pub mod record;
 pub mod screen;
 pub mod server;
 pub mod sound;
+mod studio;
 pub mod trial;
+pub mod uplink;
 pub mod world;

@@ -11,6 +11,7 @@ use curtaincall_network::engine::RealServer;
 use curtaincall_network::error::NetworkError;
 use curtaincall_network::matrix::{Cell, cells};
 use curtaincall_network::outcome::Outcome;
+use curtaincall_network::peer::Sender;
 use curtaincall_network::server::VirtualServer;
 use curtaincall_network::trial::Trial;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
@@ -22,6 +23,7 @@ curtaincall-network matrix [OPTIONS]   the SFU's core on virtual time
   --seed N       of the cells and of everything that is lost in them (1)
   --cells A,B,C  only these
   --jobs N       cells at a time (2)
+  --sender simple|gcc  by what publishers know their uplink: a simple sender, or str0m's port of Chromium's estimator
 curtaincall-network real [OPTIONS]     the whole engine behind real sockets, one cell after the other
   --seed, --cells as above
 curtaincall-network story [OPTIONS]    cells on virtual time, told every 100 ms
@@ -40,6 +42,13 @@ struct Options {
     chosen: Vec<usize>,
     jobs: usize,
     crowd: Crowd,
+    sender: Sender,
+}
+
+impl Options {
+    fn drive(&self) -> (u64, Sender) {
+        (self.seed, self.sender)
+    }
 }
 
 fn main() -> ExitCode {
@@ -62,7 +71,7 @@ fn run() -> Result<(), NetworkError> {
         "matrix" => run_all(&wanted, &options),
         "real" => {
             for cell in wanted {
-                let trial = Trial::new(cell, Instant::now(), RealServer::new()?, options.seed)?;
+                let trial = Trial::new(cell, Instant::now(), RealServer::new()?, options.drive())?;
                 println!("{}", trial.run()?.figures());
             }
             Ok(())
@@ -70,7 +79,7 @@ fn run() -> Result<(), NetworkError> {
         "story" => {
             for cell in wanted {
                 let now = Instant::now();
-                let trial = Trial::new(cell, now, VirtualServer::new(now)?, options.seed)?;
+                let trial = Trial::new(cell, now, VirtualServer::new(now)?, options.drive())?;
                 let (outcome, story) = trial.run_and_tell()?;
                 story.iter().for_each(|line| println!("{line}"));
                 println!("{}", outcome.figures());
@@ -108,7 +117,9 @@ fn parse() -> Result<Options, NetworkError> {
             length: Duration::from_secs(20),
             narrow: Vec::new(),
             seed: 1,
+            sender: Sender::Simple,
         },
+        sender: Sender::Simple,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -116,6 +127,13 @@ fn parse() -> Result<Options, NetworkError> {
             Value(task) if options.task.is_empty() => options.task = task.string()?,
             Short('h') | Long("help") => options.task = "help".to_owned(),
             Long("seed") => options.seed = parser.value()?.parse()?,
+            Long("sender") => {
+                options.sender = match parser.value()?.string()?.as_str() {
+                    "simple" => Sender::Simple,
+                    "gcc" => Sender::Gcc,
+                    other => return Err(NetworkError::Usage(format!("--sender {other}"))),
+                }
+            }
             Long("peers") => options.crowd.peers = parser.value()?.parse()?,
             Long("seconds") => {
                 options.crowd.length = Duration::from_secs(parser.value()?.parse()?);
@@ -132,6 +150,7 @@ fn parse() -> Result<Options, NetworkError> {
         }
     }
     options.crowd.seed = options.seed;
+    options.crowd.sender = options.sender;
     Ok(options)
 }
 
@@ -153,7 +172,7 @@ fn run_all(cells: &[Cell], options: &Options) -> Result<(), NetworkError> {
         for _ in 0..options.jobs.clamp(1, cells.len().max(1)) {
             scope.spawn(|| {
                 while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match try_cell(*cell, options.seed) {
+                    match try_cell(*cell, options) {
                         Ok(outcome) => println!("{}", outcome.figures()),
                         Err(error) => {
                             if let Ok(mut failed) = failed.lock() {
@@ -172,7 +191,7 @@ fn run_all(cells: &[Cell], options: &Options) -> Result<(), NetworkError> {
     }
 }
 
-fn try_cell(cell: Cell, seed: u64) -> Result<Outcome, NetworkError> {
+fn try_cell(cell: Cell, options: &Options) -> Result<Outcome, NetworkError> {
     let now = Instant::now();
-    Trial::new(cell, now, VirtualServer::new(now)?, seed)?.run()
+    Trial::new(cell, now, VirtualServer::new(now)?, options.drive())?.run()
 }

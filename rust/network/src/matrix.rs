@@ -75,8 +75,15 @@ impl Cell {
     /// A link that does nothing bad, if there is enough of it.
     pub fn clean(&self, rate: Rate) -> Conditions {
         Conditions {
-            delay: self.delay / 2,
             bottleneck: Some(Bottleneck::of(rate)),
+            ..self.wide()
+        }
+    }
+
+    /// A link that only takes its time.
+    pub fn wide(&self) -> Conditions {
+        Conditions {
+            delay: self.delay / 2,
             ..Conditions::default()
         }
     }

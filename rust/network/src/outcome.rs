@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::matrix::Cell;
+use crate::matrix::{Cell, Side};
 
 /// The speaker's pictures while the network was bad.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +91,12 @@ impl Outcome {
         json!({
             "cell": self.cell.number,
             "name": self.cell.name(),
+            "side": match self.cell.side {
+                Side::Viewer => "viewer",
+                Side::Publisher => "publisher",
+            },
+            "loss_percent": self.cell.loss.0,
+            "jitter_ms": self.cell.jitter.as_millis() as u64,
             "demand_kbps": self.demand / 1_000,
             "pictures": {
                 "captured": self.pictures.captured,

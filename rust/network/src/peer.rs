@@ -13,7 +13,8 @@ use str0m::media::{
     Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
 };
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
+use str0m::rtp::rtcp::Rtcp;
+use str0m::rtp::{ExtensionValues, RawPacket, RtpPacket, RtpWrite, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 use crate::error::NetworkError;
@@ -21,12 +22,11 @@ use crate::picture::Fragment;
 use crate::publisher::{Due, LAYERS, Publisher, Syllable, most_bits_per_s};
 use crate::screen::Screen;
 use crate::sound::Sound;
-
-/// With what estimate browsers begin.
-const FIRST_ESTIMATE: u64 = 300_000;
+pub use crate::studio::Sender;
+use crate::studio::{Estimator, FIRST_ESTIMATE, Studio};
 
 /// 12 bytes of RTP's header, about 16 of its extensions, 16 of SRTP.
-const HEADER_BYTES: usize = 44;
+pub(crate) const HEADER_BYTES: usize = 44;
 
 /// Loudness in dBov, told with each packet of sound (RFC 6464).
 const VOICE: i8 = -25;
@@ -34,16 +34,6 @@ const SILENCE: i8 = -127;
 
 /// A session that wants to be driven at once was just driven.
 const MIN_STEP: Duration = Duration::from_micros(200);
-
-/// Camera and microphone, and the m-lines they are sent on.
-struct Studio {
-    publisher: Publisher,
-    video: Mid,
-    audio: Mid,
-    next_seq: HashMap<Option<usize>, u64>,
-    /// Streams of video, without resends.
-    ssrcs: HashSet<u32>,
-}
 
 /// A peer behind its access link.
 pub struct Peer {
@@ -61,7 +51,17 @@ pub struct Peer {
     rtc: Rtc,
     deadline: Instant,
     studio: Option<Studio>,
-    mids: BTreeMap<u8, Mid>,
+    streams: BTreeMap<u8, Stream>,
+    sender: Sender,
+}
+
+/// What a publisher's pictures come on.
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    mid: Mid,
+    /// What is sent again comes on this.
+    resent: Option<Ssrc>,
+    newest: u64,
 }
 
 /// Where and how a peer sits.
@@ -71,6 +71,7 @@ pub struct Place {
     pub server: SocketAddr,
     pub uplink: Link,
     pub downlink: Link,
+    pub sender: Sender,
 }
 
 impl Peer {
@@ -81,7 +82,8 @@ impl Peer {
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true)
-            .enable_bwe(Some(Bitrate::bps(FIRST_ESTIMATE)))
+            .enable_bwe((place.sender == Sender::Gcc).then(|| Bitrate::bps(FIRST_ESTIMATE)))
+            .enable_raw_packets(true)
             .build(now);
         let candidate = Candidate::host(place.address, "udp")
             .map_err(|error| NetworkError::Negotiation(error.to_string()))?;
@@ -99,7 +101,8 @@ impl Peer {
             rtc,
             deadline: now,
             studio: None,
-            mids: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            sender: place.sender,
         })
     }
 
@@ -124,6 +127,7 @@ impl Peer {
                 audio,
                 next_seq: HashMap::new(),
                 ssrcs: HashSet::new(),
+                estimator: self.sender.estimator(self.began),
             });
         }
         for _ in 0..pairs {
@@ -141,7 +145,7 @@ impl Peer {
         let answer = SdpAnswer::from_sdp_string(sdp)
             .map_err(|error| NetworkError::Negotiation(error.to_string()))?;
         self.rtc.sdp_api().accept_answer(pending, answer)?;
-        if self.studio.is_some() {
+        if self.studio.is_some() && self.sender == Sender::Gcc {
             let desired = Bitrate::bps(most_bits_per_s());
             self.rtc.bwe().set_bitrate(Bitrate::ZERO, desired);
         }
@@ -158,9 +162,9 @@ impl Peer {
     }
 
     pub fn deadline(&self) -> Instant {
-        let publishing = self.publisher().map(Publisher::deadline);
+        let publishing = self.studio.iter().flat_map(Studio::deadlines);
         let screens = self.screens.values().filter_map(Screen::deadline);
-        let own = publishing.into_iter().chain(screens).min();
+        let own = publishing.chain(screens).min();
         own.map_or(self.deadline, |own| own.min(self.deadline))
     }
 
@@ -176,14 +180,14 @@ impl Peer {
     /// Do what is due: capture, send, ask.
     pub fn elapse(&mut self, now: Instant) -> Result<(), NetworkError> {
         if let Some(mut studio) = self.studio.take() {
-            for due in studio.publisher.take(now) {
+            for due in studio.take(now) {
                 self.send(&mut studio, now, due);
             }
             self.studio = Some(studio);
         }
         for (publisher, screen) in &mut self.screens {
             if screen.elapse(now)
-                && let Some(mid) = self.mids.get(publisher)
+                && let Some(Stream { mid, .. }) = self.streams.get(publisher)
                 && let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(*mid, None)
             {
                 stream.request_keyframe(KeyframeRequestKind::Pli);
@@ -226,7 +230,7 @@ impl Peer {
         *seq += 1;
         if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, rid) {
             let is_video = due.layer.is_some();
-            if is_video {
+            if is_video && matches!(studio.estimator, Estimator::Gcc) {
                 studio.ssrcs.insert(*stream.ssrc());
                 studio.publisher.unsent_bytes += due.payload.len() + HEADER_BYTES;
             }
@@ -260,6 +264,7 @@ impl Peer {
     fn note(&mut self, now: Instant, event: Event) {
         match event {
             Event::RtpPacket(packet) => self.watch(now, &packet),
+            Event::RawPacket(packet) => self.note_raw(now, *packet),
             Event::KeyframeRequest(request) => {
                 if let (Some(rid), Some(studio)) = (request.rid, &mut self.studio) {
                     studio.publisher.keyframe_wanted(&rid);
@@ -274,15 +279,46 @@ impl Peer {
         }
     }
 
+    fn note_raw(&mut self, now: Instant, packet: RawPacket) {
+        let simple = match self.studio.as_mut() {
+            Some(Studio {
+                estimator: Estimator::Simple { uplink, .. },
+                publisher,
+                ..
+            }) => Some((uplink, publisher)),
+            _ => None,
+        };
+        match (packet, simple) {
+            (RawPacket::RtpRx(header, payload), _) => {
+                self.watch_resent(now, *header.ssrc, &payload);
+            }
+            (RawPacket::RtpTx(header, bytes), Some((uplink, _))) => {
+                if let Some(number) = header.ext_vals.transport_cc {
+                    uplink.sent(now, number, bytes.len() + OVERHEAD_BYTES);
+                }
+            }
+            (RawPacket::RtcpRx(Rtcp::Twcc(report)), Some((uplink, publisher))) => {
+                let packets = report.into_iter(self.began, uplink.next_number().into());
+                uplink.report(now, packets.map(|(number, _, at)| (*number, at)));
+                publisher.estimate_bits_per_s = uplink.bits_per_s();
+            }
+            _ => {}
+        }
+    }
+
     fn watch(&mut self, now: Instant, packet: &RtpPacket) {
         let seq = *packet.seq_no;
         let bytes = (packet.payload.len() + HEADER_BYTES + OVERHEAD_BYTES) as u64;
         if let Some(fragment) = Fragment::read(&packet.payload) {
-            if !self.mids.contains_key(&fragment.publisher) {
-                let mut api = self.rtc.direct_api();
-                if let Some(stream) = api.stream_rx(&packet.header.ssrc) {
-                    self.mids.insert(fragment.publisher, stream.mid());
-                }
+            let mut api = self.rtc.direct_api();
+            if let Some(stream) = api.stream_rx(&packet.header.ssrc) {
+                let known = self.streams.entry(fragment.publisher).or_insert(Stream {
+                    mid: stream.mid(),
+                    resent: None,
+                    newest: seq,
+                });
+                known.resent = stream.rtx();
+                known.newest = known.newest.max(seq);
             }
             self.media_bytes += bytes;
             let screen = self.screens.entry(fragment.publisher).or_default();
@@ -293,6 +329,30 @@ impl Peer {
             sound.packet(now, now - self.began, syllable);
         }
     }
+
+    /// What is sent again is looked at here as well: str0m drops it when it comes more than 100 packets late, as it does
+    /// over long round trips, and browsers do not.
+    fn watch_resent(&mut self, now: Instant, ssrc: u32, payload: &[u8]) {
+        let is_on =
+            |(_, stream): &(&u8, &Stream)| stream.resent.is_some_and(|resent| *resent == ssrc);
+        let Some((_, stream)) = self.streams.iter().find(is_on) else {
+            return;
+        };
+        let Some((number, payload)) = payload.split_first_chunk::<2>() else {
+            return;
+        };
+        if let Some(fragment) = Fragment::read(payload) {
+            let seq = unwrapped(u16::from_be_bytes(*number), stream.newest);
+            let screen = self.screens.entry(fragment.publisher).or_default();
+            screen.packet(now, seq, fragment);
+        }
+    }
+}
+
+/// The number of a packet that was sent again (RFC 4588): the one of those with these 16 bits that is nearest.
+fn unwrapped(number: u16, newest: u64) -> u64 {
+    let ahead = number.wrapping_sub(newest as u16) as i16;
+    newest.saturating_add_signed(i64::from(ahead))
 }
 
 /// Browsers declare no SSRCs for slots and for simulcast.

@@ -1,4 +1,4 @@
-//! One cell, tried: a viewer, somebody who speaks and whom it shows large, two others whom it shows small. Everything is
+//! One cell, tried: a viewer, somebody who speaks and whom it shows large, eight others whom it shows small. Everything is
 //! well at first, then one access link becomes what the cell says, and in the end it is well again.
 
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::error::NetworkError;
 use crate::matrix::{CLEAN, Cell, Side};
 use crate::outcome::{Back, Outcome, Pictures, Sounds, Step};
+use crate::peer::Sender;
 use crate::picture::PICTURES_PER_S;
 use crate::record::{LOOK_EVERY, Look, Record};
 use crate::screen::{Shown, longest_pause};
@@ -16,6 +17,8 @@ use crate::server::Server;
 use crate::sound::Gap;
 use crate::world::{Joining, World};
 
+/// How long it takes at most until everybody is connected.
+const HANDSHAKE: Duration = Duration::from_secs(3);
 /// How long everything is well before.
 const WELL: Duration = Duration::from_secs(10);
 /// How long the bad network lasts: each of its levels.
@@ -39,7 +42,8 @@ const SMALL: u16 = 240;
 
 const VIEWER: usize = 0;
 const SPEAKER: usize = 1;
-const OTHERS: [usize; 2] = [2, 3];
+/// So many that what they send fills links of every rate.
+const OTHERS: std::ops::Range<usize> = 2..10;
 
 /// A cell while it runs.
 pub struct Trial<S> {
@@ -58,14 +62,20 @@ struct Level {
 
 impl<S: Server> Trial<S> {
     /// Let everybody in.
-    pub fn new(cell: Cell, now: Instant, server: S, seed: u64) -> Result<Self, NetworkError> {
+    pub fn new(
+        cell: Cell,
+        now: Instant,
+        server: S,
+        (seed, sender): (u64, Sender),
+    ) -> Result<Self, NetworkError> {
         let mut world = World::new(now, server, seed.wrapping_add(cell.number as u64));
-        let clean = cell.clean(CLEAN);
+        // Keys and signatures are not the same twice, nor are their lengths: nothing may depend on them.
         let joining = |publishes, slots| Joining {
             publishes,
             slots,
-            up: clean,
-            down: clean,
+            up: cell.wide(),
+            down: cell.wide(),
+            sender,
         };
         world.join("viewer", joining(false, 1 + OTHERS.len()))?;
         world.join("speaker", joining(true, 0))?;
@@ -91,6 +101,11 @@ impl<S: Server> Trial<S> {
 
     /// Run the cell and tell what was seen of it, moment by moment.
     pub fn run_and_tell(mut self) -> Result<(Outcome, Vec<Value>), NetworkError> {
+        self.pass(HANDSHAKE)?;
+        for peer in &mut self.world.peers {
+            peer.uplink.set(self.world.now, self.cell.clean(CLEAN));
+            peer.downlink.set(self.world.now, self.cell.clean(CLEAN));
+        }
         self.pass(WELL)?;
         let demand = self
             .record

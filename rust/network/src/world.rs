@@ -10,7 +10,7 @@ use curtaincall_sfu::allocator::{Height, Wish};
 use curtaincall_sfu::units::UserId;
 
 use crate::error::NetworkError;
-use crate::peer::{Peer, Place};
+use crate::peer::{Peer, Place, Sender};
 use crate::publisher::Publisher;
 use crate::server::{Datagram, Server};
 
@@ -34,6 +34,7 @@ pub struct Joining {
     pub slots: usize,
     pub up: Conditions,
     pub down: Conditions,
+    pub sender: Sender,
 }
 
 /// See the module's documentation.
@@ -50,6 +51,8 @@ pub struct World<S> {
 
 impl<S: Server> World<S> {
     pub fn new(now: Instant, server: S, seed: u64) -> Self {
+        // What str0m draws (names of streams, the first numbers of them) is drawn on this thread.
+        fastrand::seed(seed);
         Self {
             now,
             began: now,
@@ -78,6 +81,7 @@ impl<S: Server> World<S> {
             server,
             uplink: Link::new(self.now, joining.up, seed + 1),
             downlink: Link::new(self.now, joining.down, seed + 2),
+            sender: joining.sender,
         };
         let mut peer = Peer::new(place, self.now, self.began)?;
         let publisher = joining

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use curtaincall_link::{Percent, Rate};
 use curtaincall_network::matrix::{Band, Cell, Side};
 use curtaincall_network::outcome::Outcome;
+use curtaincall_network::peer::Sender;
 use curtaincall_network::server::VirtualServer;
 use curtaincall_network::trial::Trial;
 
@@ -35,7 +36,10 @@ fn cell(side: Side, rate: u64) -> Cell {
 fn run(cell: Cell) -> Outcome {
     let now = Instant::now();
     let server = VirtualServer::new(now).unwrap();
-    let outcome = Trial::new(cell, now, server, SEED).unwrap().run().unwrap();
+    let outcome = Trial::new(cell, now, server, (SEED, Sender::Simple))
+        .unwrap()
+        .run()
+        .unwrap();
     println!("seed {SEED}: {}", outcome.figures());
     outcome
 }
@@ -66,10 +70,21 @@ fn what_is_lost_is_sent_again() {
 }
 
 #[test]
+fn a_viewer_whose_downlink_narrows_is_sent_less_and_then_more_again() {
+    let outcome = run(cell(Side::Viewer, 500_000));
+    assert!(matches!(outcome.down(), Some(Some(took)) if took <= ms(4_000)));
+    assert!(matches!(outcome.up(), Some(Some(took)) if took <= ms(10_000)));
+    assert!(shown_percent(&outcome) > 50.0);
+    assert!(outcome.sounds.missing < ms(2_000));
+    assert!(outcome.back.after.is_some());
+    assert_eq!(outcome.back.layer_at_end, Some(2));
+}
+
+#[test]
 fn a_speaker_whose_uplink_narrows_sends_less_and_then_more_again() {
     let outcome = run(cell(Side::Publisher, 500_000));
-    assert!(matches!(outcome.down(), Some(Some(took)) if took <= ms(2_000)));
-    assert!(matches!(outcome.up(), Some(Some(took)) if took <= ms(10_000)));
+    assert!(matches!(outcome.down(), Some(Some(took)) if took <= ms(4_000)));
+    assert!(matches!(outcome.up(), Some(Some(took)) if took <= ms(12_000)));
     assert!(outcome.back.after.is_some());
     assert_eq!(outcome.back.layer_at_end, Some(2));
 }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use curtaincall_network::crowd::{Crowd, run};
+use curtaincall_network::peer::Sender;
 use curtaincall_network::server::VirtualServer;
 
 #[test]
@@ -13,6 +14,7 @@ fn everybody_sees_and_hears_everybody() {
         length: Duration::from_secs(5),
         narrow: Vec::new(),
         seed: 1,
+        sender: Sender::Simple,
     };
     let now = Instant::now();
     let received = run(&crowd, now, VirtualServer::new(now).unwrap()).unwrap();

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use curtaincall_link::{Bottleneck, Conditions, Rate};
+use curtaincall_network::peer::Sender;
 use curtaincall_network::server::VirtualServer;
 use curtaincall_network::world::{Joining, World};
 
@@ -46,6 +47,7 @@ fn the_speakers_picture_is_the_best_on_a_narrow_link_and_changes_with_the_speake
             slots: PUBLISHERS,
             up: link(WIDE),
             down: link(WIDE),
+            sender: Sender::Gcc,
         };
         world.join(&format!("peer-{publisher}"), joining).unwrap();
     }
@@ -54,6 +56,7 @@ fn the_speakers_picture_is_the_best_on_a_narrow_link_and_changes_with_the_speake
         slots: PUBLISHERS,
         up: link(WIDE),
         down: link(NARROW),
+        sender: Sender::Gcc,
     };
     let viewer = world.join("viewer", joining).unwrap();
     for speaker in [1, 2, 0] {
