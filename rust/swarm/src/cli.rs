@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use curtaincall_link::{Conditions, Unclear};
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
 use crate::error::SwarmError;
 use crate::media::Coding;
+use crate::path::Network;
 
 pub const USAGE: &str = "\
 Headless peers that join Curtaincall rooms as real clients. Events are JSON lines on stdout.
@@ -26,8 +28,11 @@ curtaincall-swarm join --url ws://HOST:PORT --room ROOM --user USER [OPTIONS]
   --slots N              pairs of slots, audio and video (4)
   --duration-s SECONDS   leave after so long
   --stay-after-terminate go on sending and receiving after TERMINATE_CALL
+  --network-up SPEC, --network-down SPEC
+                         a network as bad as this in one direction: loss=PERCENT, delay=MS, jitter=MS,
+                         reorder=PERCENT, rate=KBPS, bursts=MS, joined by commas
   Commands on stdin: leave, quit, mute_video, unmute_video, mute_all, unmute_all, drop_network,
-  restore_network, ice_restart, offer_again, chat TEXT, mark [LABEL],
+  restore_network, network_up SPEC, network_down SPEC, ice_restart, offer_again, chat TEXT, mark [LABEL],
   flood PACKETS_PER_S (rubbish from its own address; 0 ends it), withhold_reports, send_reports.
 
 curtaincall-swarm load --url ws://HOST:PORT --bearer SERVICE_TOKEN --rooms N --peers M [OPTIONS]
@@ -73,6 +78,7 @@ pub struct Options {
     pub slots: Option<usize>,
     pub duration: Option<Duration>,
     pub stays_after_terminate: bool,
+    pub path: Network,
     pub rooms: Option<usize>,
     pub peers: Option<usize>,
     pub publishers: Option<usize>,
@@ -152,12 +158,19 @@ fn set(options: &mut Options, name: &str, value: std::ffi::OsString) -> Result<(
         "heights" => options.heights = Some(heights(&value.string()?)?),
         "to" => options.to = Some(value.parse()?),
         "per-s" => options.per_s = Some(value.parse()?),
+        "network-up" => options.path.up = Some(network(&value.string()?)?),
+        "network-down" => options.path.down = Some(network(&value.string()?)?),
         "rooms" => options.rooms = Some(value.parse()?),
         "peers" => options.peers = Some(value.parse()?),
         "publishers" => options.publishers = Some(value.parse()?),
         _ => return Err(SwarmError::Usage(format!("there is no option --{name}"))),
     }
     Ok(())
+}
+
+fn network(words: &str) -> Result<Conditions, SwarmError> {
+    let unclear = |unclear: Unclear| SwarmError::Usage(unclear.to_string());
+    words.parse().map_err(unclear)
 }
 
 fn duration(name: &str, seconds: f64) -> Result<Duration, SwarmError> {

@@ -20,6 +20,7 @@ use crate::clock::{Epoch, RealtimeOffset, monotonic_us};
 use crate::error::SwarmError;
 use crate::flood::Mischief;
 use crate::media::{Coding, Frame};
+use crate::path::Network;
 use crate::report::{Packet, Role};
 use crate::sdp::{as_browsers_offer, without_feedback};
 use crate::socket::{Carried, MediaSocket, carried};
@@ -189,7 +190,20 @@ impl Connection {
 
     /// When `tick` has to be called next.
     pub fn wake_us(&self) -> u64 {
-        self.epoch.us(self.wake)
+        let wake_us = self.epoch.us(self.wake);
+        self.socket
+            .due_us()
+            .map_or(wake_us, |due_us| due_us.min(wake_us))
+    }
+
+    /// Whether something has arrived that polling does not tell of: a network that was asked for held it back.
+    pub fn is_due(&self, now_us: u64) -> bool {
+        self.socket.due_us().is_some_and(|due_us| due_us <= now_us)
+    }
+
+    /// Makes the network as bad as is asked for.
+    pub fn set_path(&mut self, network: Network) {
+        self.socket.set_path(network, self.epoch);
     }
 
     pub fn set_network(&mut self, connected: bool) {
@@ -296,7 +310,9 @@ impl Connection {
         let now_us = monotonic_us();
         let now = self.epoch.instant(now_us);
         self.rtc.handle_input(Input::Timeout(now))?;
-        self.drain(now_us, news)
+        self.drain(now_us, news)?;
+        self.socket.flush();
+        Ok(())
     }
 
     fn drain(&mut self, at_us: u64, news: &mut Vec<News>) -> Result<(), SwarmError> {

@@ -2,11 +2,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use crate::path::Network;
+
 /// Longest line that is kept; what is longer is no command.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
 /// What somebody who drives a peer can ask of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Leave the room with LEAVE_ROOM, then end.
     Leave,
@@ -23,6 +25,8 @@ pub enum Command {
     /// Lose everything that is sent and received, media and signaling, from now on.
     DropNetwork,
     RestoreNetwork,
+    /// Make the network as bad as is said: directions that are not named stay as they are.
+    Path(Box<Network>),
     /// Offer again with new ICE credentials.
     IceRestart,
     /// Offer again with a new PeerConnection on the same seat.
@@ -55,6 +59,14 @@ impl Command {
             },
             "mute_all" => Self::Mute { video, audio },
             "unmute_all" => Self::Unmute { video, audio },
+            "network_up" => Self::Path(Box::new(Network {
+                up: Some(rest.parse().ok()?),
+                down: None,
+            })),
+            "network_down" => Self::Path(Box::new(Network {
+                up: None,
+                down: Some(rest.parse().ok()?),
+            })),
             "drop_network" => Self::DropNetwork,
             "restore_network" => Self::RestoreNetwork,
             "ice_restart" => Self::IceRestart,
@@ -140,6 +152,20 @@ mod tests {
         assert_eq!(
             control.take_lines(b"\n"),
             [Ok(Command::Mark(String::new()))]
+        );
+    }
+
+    #[test]
+    fn a_network_is_asked_for_in_words() {
+        let down = Some("rate=500,loss=2".parse().unwrap());
+        let found = Control::default().take_lines(b"network_down rate=500,loss=2\nnetwork_up x\n");
+        let unknown = Err(Unknown("network_up x".to_owned()));
+        assert_eq!(
+            found,
+            [
+                Ok(Command::Path(Box::new(Network { up: None, down }))),
+                unknown
+            ]
         );
     }
 

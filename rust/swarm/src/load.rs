@@ -153,6 +153,7 @@ impl Load {
             duration: None,
             stays_after_terminate: false,
             decrypt_one_in: 1,
+            path: Default::default(),
             gauge: None,
             heights: self.heights.map(|(of_speaker, of_others)| Heights {
                 speaker: format!("{room}-0"),

@@ -13,6 +13,7 @@ mod gauge;
 mod load;
 mod media;
 mod pacing;
+mod path;
 mod peer;
 mod publisher;
 mod reception;
@@ -88,6 +89,7 @@ fn join(options: Options) -> Result<bool, SwarmError> {
         duration: options.duration,
         stays_after_terminate: options.stays_after_terminate,
         decrypt_one_in: 1,
+        path: options.path,
         gauge: None,
         heights: None,
     };

@@ -141,6 +141,7 @@ impl Peer<'_> {
         match offer {
             Ok((mut connection, sdp)) => {
                 connection.set_network(self.network);
+                connection.set_path(self.join.path);
                 self.connection = Some(connection);
                 self.signaling.send(&json!({"type": "OFFER", "sdp": sdp}));
             }

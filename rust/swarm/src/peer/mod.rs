@@ -19,6 +19,7 @@ use crate::error::SwarmError;
 use crate::events::Events;
 use crate::gauge::Gauge;
 use crate::media::Coding;
+use crate::path::Network;
 use crate::publisher::Publisher;
 use crate::reception::Reception;
 use crate::report::{Packet, Role};
@@ -47,6 +48,8 @@ pub struct Join {
     pub stays_after_terminate: bool,
     /// Of media packets only one in so many is decrypted; above 1 the peer also looks at what came only now and then.
     pub decrypt_one_in: u32,
+    /// How bad the network is to be.
+    pub path: Network,
     /// Where the peers of a load measure together.
     pub gauge: Option<Arc<Gauge>>,
     /// How large the pictures of others are asked for; `None` asks for nothing.
@@ -275,6 +278,12 @@ impl<'a> Peer<'a> {
             Command::Unmute { video, audio } => {
                 self.publisher.set_muted(false, video, audio, now_us)
             }
+            Command::Path(path) => {
+                self.join.path = self.join.path.changed(*path);
+                if let Some(connection) = &mut self.connection {
+                    connection.set_path(self.join.path);
+                }
+            }
             Command::DropNetwork => self.set_network(false),
             Command::RestoreNetwork => self.set_network(true),
             Command::IceRestart => {
@@ -343,7 +352,7 @@ impl<'a> Peer<'a> {
         let mut more = false;
         let mut failure = None;
         if let Some(connection) = &mut self.connection {
-            if readable {
+            if readable || connection.is_due(monotonic_us()) {
                 match connection.receive(&mut news) {
                     Ok(left) => more = left,
                     Err(error) => failure = Some(error),
