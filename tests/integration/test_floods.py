@@ -19,8 +19,9 @@ from support.swarm import Event, SwarmPeer
 PACKETS_A_S = 100_000
 FLOOD_S = 3
 PACKETS_IN = "curtaincall_sfu_packets_in_total "
-LONGEST_GAP_US = 200_000
-"""Media is 20 and 33 ms apart; nobody notices a gap that a jitter buffer bridges."""
+LONGEST_GAP_US = {"audio": 200_000, "video": 1_000_000}
+"""Sound is 20 ms apart; nobody notices a gap that a jitter buffer bridges. Pictures may be held back for a moment,
+flood or no flood, where a busy machine's delays look like those of a full link."""
 
 LOST_SHARE = 0.001
 """What a machine that runs other tests meanwhile may lose in the buffer of a socket, flood or no flood."""
@@ -85,8 +86,8 @@ class Call:
             packets = source["video"]["packets"] + source["audio"]["packets"]
             assert source["lost"] <= packets * LOST_SHARE, source
             assert source["video"]["frames_broken"] == 0, source
-            for kind in ("video", "audio"):
-                assert source[kind]["longest_gap_us"] < LONGEST_GAP_US, source
+            for kind, longest_us in LONGEST_GAP_US.items():
+                assert source[kind]["longest_gap_us"] < longest_us, source
 
 
 async def keyframes(peer: SwarmPeer, of: str, count: int) -> None:
