@@ -18,7 +18,7 @@ from curtaincall.cli.finding import Finding
 from curtaincall.cli.reach import examine_reach
 from curtaincall.ledger.store import transfers
 from curtaincall.ledger.verify import verify
-from curtaincall.media.addresses import reach_of
+from curtaincall.media.addresses import Reach, reach_of
 from curtaincall.media.channel import report_of
 from curtaincall.media.ports import MediaError
 from curtaincall.settings import Settings
@@ -35,21 +35,22 @@ CONNECT_TIMEOUT_S: Final = 2.0
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at ports, the ways to them, programs, database and clock. Changes nothing but may make the data folder."""
-    ports = list(_ports(settings))
-    return [*ports, *_nodes(settings), *examine_reach(settings), _ffmpeg(), _database(settings), _clock()]
+    # With media nodes the media ports are theirs, perhaps on other machines.
+    reach = None if settings.media.nodes else reach_of(settings.media, settings.server.host)
+    ports = list(_ports(settings, reach))
+    return [*ports, *_nodes(settings), *examine_reach(settings, reach), _ffmpeg(), _database(settings), _clock()]
 
 
-def _ports(settings: Settings) -> Iterator[Finding]:
+def _ports(settings: Settings, reach: Reach | None) -> Iterator[Finding]:
     """Whether the ports are free, or the server that has them is ours."""
     runs = _server_runs(settings)
     yield _port("HTTP", settings.server.host, settings.server.port, TCP_ONLY, runs)
     if settings.grpc.port:
         yield _port("gRPC", settings.grpc.host, settings.grpc.port, TCP_ONLY, runs)
-    if settings.media.nodes:
-        return  # they have the media ports, perhaps on other machines
-    bind_ip = reach_of(settings.media, settings.server.host).bind_ip
-    for shard in range(settings.media.shards if settings.media.port else 0):
-        yield _port("media", bind_ip, settings.media.port + shard, SOCKET_KINDS, runs)
+    if reach is None or not settings.media.port:
+        return
+    for shard in range(settings.media.shards):
+        yield _port("media", reach.bind_ip, settings.media.port + shard, SOCKET_KINDS, runs)
 
 
 def _server_runs(settings: Settings) -> bool:

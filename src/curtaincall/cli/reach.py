@@ -12,7 +12,7 @@ from typing import Final
 
 from curtaincall.cli.finding import Finding, note
 from curtaincall.kernel.clock import SystemClock
-from curtaincall.media.addresses import ask_mapped, own_addresses, reach_of
+from curtaincall.media.addresses import Reach, ask_mapped, own_addresses
 from curtaincall.media.relay import Carrier, RelayUrl, credentials, parse_url
 from curtaincall.media.stun import Endpoint
 from curtaincall.media.stun_lines import Allocation, NoAnswer, RelayRefused, line_to
@@ -35,17 +35,16 @@ RELAY_ADVICE: Final = {
 }
 
 
-def examine_reach(settings: Settings) -> Iterator[Finding]:
-    """Everything between a browser and the media ports that can be tried from here."""
+def examine_reach(settings: Settings, reach: Reach | None) -> Iterator[Finding]:
+    """Everything between a browser and the media ports (if they are ours) that can be tried from here."""
     media = settings.media
-    if not media.nodes:
-        reach = reach_of(media, settings.server.host)
+    if reach is not None:
         yield _public(reach.public_ips, media)
         if media.stun_server:
             yield _mapping(media)
         yield from _arrivals(reach.public_ips, reach.bind_ip, media)
         yield _ipv6(reach.public_ips)
-    yield from asyncio.run(_relays(settings))
+    yield from asyncio.run(_relays(settings, reach))
 
 
 def _public(addresses: tuple[str, ...], media: MediaSettings) -> Finding:
@@ -150,7 +149,7 @@ def _ipv6(addresses: tuple[str, ...]) -> Finding:
 # ---- the relay ------------------------------------------------------------------------------------------------------
 
 
-async def _relays(settings: Settings) -> list[Finding]:
+async def _relays(settings: Settings, reach: Reach | None) -> list[Finding]:
     turn = settings.turn
     if not turn.urls:
         return [
@@ -160,22 +159,21 @@ async def _relays(settings: Settings) -> list[Finding]:
                 "(deploy/turnserver.conf), and set turn.urls and turn.secret",
             )
         ]
-    return [await _relay(url, settings) for url in turn.urls]
+    return [await _relay(url, settings, reach) for url in turn.urls]
 
 
-async def _relay(url: str, settings: Settings) -> Finding:
+async def _relay(url: str, settings: Settings, reach: Reach | None) -> Finding:
     """Allocate with credentials like a client's, and pass something on to the media port and back."""
-    what, parsed, peer = f"relay {url}", parse_url(url), _peer(settings)
+    what, parsed, peer = f"relay {url}", parse_url(url), _peer(settings, reach)
     secret = settings.turn.secret.get_secret_value()
     mine = credentials(secret, TRIAL_USER, SystemClock().now_ms() // 1000, TRIAL_TTL_S)
     try:
         async with line_to(parsed) as line:
             allocation = await Allocation.of(line, mine)
-            if peer is None:
+            if peer is None or reach is None:
                 return Finding(what, True, "takes our credentials")
             await allocation.permit(peer)
-            bind_ip = reach_of(settings.media, settings.server.host).bind_ip
-            return Finding(what, *await _round_trip(allocation, peer, bind_ip))
+            return Finding(what, *await _round_trip(allocation, peer, reach.bind_ip))
     except NoAnswer as reason:
         return Finding(what, False, f"{reason}: {_advice(parsed)}")
     except RelayRefused as refusal:
@@ -189,11 +187,9 @@ def _advice(url: RelayUrl) -> str:
     return f"is coturn running there, and is {url.carrier.value.upper()} port {url.port} open?"
 
 
-def _peer(settings: Settings) -> Endpoint | None:
+def _peer(settings: Settings, reach: Reach | None) -> Endpoint | None:
     """Where the relay has to reach us: IPv4, as that is what it allocates when nothing else is asked for."""
-    if settings.media.nodes:
-        return None
-    addresses = reach_of(settings.media, settings.server.host).public_ips
+    addresses = reach.public_ips if reach else ()
     return next((Endpoint(address, settings.media.port) for address in addresses if ":" not in address), None)
 
 
