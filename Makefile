@@ -57,7 +57,7 @@ bench-glass: build/run.stamp build/dev.stamp ## how old a picture is when the ot
 
 .PHONY: test
 test: build/dev.stamp $(WEB) ## every test; ends with the counts
-	@dev/packages ffmpeg chromium firefox-esr postgresql coturn g++
+	@dev/packages ffmpeg chromium firefox-esr postgresql coturn iproute2 g++
 	@dev/run-tests
 
 .PHONY: check
@@ -72,7 +72,7 @@ format: build/dev.stamp client/node_modules/.stamp ## format every language's so
 
 .PHONY: soak
 soak: build/run.stamp build/dev.stamp build/swarm.stamp $(WEB) ## what takes longer than a test may: crashes by the hundred, long fuzzing
-	@dev/packages ffmpeg chromium firefox-esr postgresql coturn g++
+	@dev/packages ffmpeg chromium firefox-esr postgresql coturn iproute2 g++
 	@dev/run-soak
 
 .PHONY: proto
