@@ -135,11 +135,10 @@ fn most(stream: &Stream) -> usize {
     if !stream.open || stream.wish.max_height == Height(0) || stream.rungs.is_empty() {
         return 0;
     }
-    let wanted = stream
-        .rungs
-        .iter()
-        .rposition(|rung| rung.height <= stream.wish.max_height);
-    wanted.unwrap_or(0) + 1
+    let lowest = stream.rungs[0].height;
+    let most = stream.wish.max_height.max(lowest);
+    let wanted = stream.rungs.iter().rposition(|rung| rung.height <= most);
+    wanted.map_or(0, |rung| rung + 1)
 }
 
 fn reason(stream: &Stream) -> Why {

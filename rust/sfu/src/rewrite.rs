@@ -4,6 +4,7 @@
 //! A *run* is a stretch of one source, begun at a keyframe. Within a run numbers are shifted by constants, so
 //! losses and reordering show as they are; the next run starts right after the highest number sent.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use str0m::media::Frequency;
@@ -49,6 +50,45 @@ struct Run {
     picture_shift: u16,
     tl0_shift: u8,
     seen: SeenWindow,
+    left_out: LeftOut,
+}
+
+/// Packets of a run that were left out. Those behind them have lower numbers for it, those before have not.
+#[derive(Debug, Default)]
+struct LeftOut {
+    /// The newest: their number, and whether it was the first seen of its picture.
+    newest: VecDeque<(u64, bool)>,
+    packets: u64,
+    pictures: u16,
+    picture_id: Option<u16>,
+}
+
+impl LeftOut {
+    fn push(&mut self, input: Numbers) {
+        let picture_id = input.picture.picture_id;
+        let is_new = picture_id.is_some() && picture_id != self.picture_id;
+        self.picture_id = picture_id;
+        self.packets += 1;
+        self.pictures = self.pictures.wrapping_add(u16::from(is_new));
+        self.newest.push_back((input.seq, is_new));
+        let is_old = |(seq, _): &(u64, bool)| seq + REORDER_WINDOW < input.seq;
+        while self.newest.front().is_some_and(is_old) {
+            self.newest.pop_front();
+        }
+    }
+
+    /// How many packets and pictures were left out before a number.
+    fn before(&self, seq: u64) -> (u64, u16) {
+        let mut before = (self.packets, self.pictures);
+        for (left_out, is_new) in self.newest.iter().rev() {
+            if *left_out < seq {
+                break;
+            }
+            before.0 -= 1;
+            before.1 = before.1.wrapping_sub(u16::from(*is_new));
+        }
+        before
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +169,7 @@ impl Rewriter {
                 input.picture.tl0_pic_idx.map(u16::from),
             ) as u8,
             seen: SeenWindow::starting_with(input.seq),
+            left_out: LeftOut::default(),
         });
         self.note(now, output);
         output
@@ -148,14 +189,16 @@ impl Rewriter {
             return None;
         }
         run.newest_in = run.newest_in.max(input.seq);
+        let (packets, pictures) = run.left_out.before(input.seq);
+        let picture_shift = run.picture_shift.wrapping_sub(pictures);
         let output = Numbers {
-            seq: run.first_out + (input.seq - run.first_in),
+            seq: run.first_out + (input.seq - run.first_in) - packets,
             timestamp: input.timestamp.wrapping_add(run.timestamp_shift),
             picture: PictureIds {
                 picture_id: input
                     .picture
                     .picture_id
-                    .map(|id| id.wrapping_add(run.picture_shift) & PICTURE_ID_MASK),
+                    .map(|id| id.wrapping_add(picture_shift) & PICTURE_ID_MASK),
                 tl0_pic_idx: input
                     .picture
                     .tl0_pic_idx
@@ -164,6 +207,19 @@ impl Rewriter {
         };
         self.note(now, output);
         Some(output)
+    }
+
+    /// Leave a packet of the run out as if it had never been sent: what follows closes up.
+    pub fn leave_out(&mut self, stream: StreamTag, input: Numbers) {
+        let Some(run) = self.run.as_mut().filter(|run| run.stream == stream) else {
+            return;
+        };
+        // Behind one that was overtaken the numbers are given already.
+        if input.seq > run.newest_in && input.seq <= run.newest_in + MAX_GAP {
+            run.newest_in = input.seq;
+            run.seen.insert(input.seq);
+            run.left_out.push(input);
+        }
     }
 
     fn note(&mut self, now: Instant, output: Numbers) {

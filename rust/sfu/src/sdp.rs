@@ -188,7 +188,7 @@ pub fn build_session(
         .enable_raw_packets(true)
         .set_dtls_cert(certificate)
         .clear_codecs()
-        .enable_opus(true, false)
+        .enable_opus(true, true)
         .enable_vp8(true)
         .set_send_buffer_audio(AUDIO_CACHE_PACKETS)
         .set_send_buffer_video(RTX_CACHE_PACKETS);

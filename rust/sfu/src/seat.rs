@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use slotmap::new_key_type;
 use str0m::format::{CodecConfig, PayloadParams};
-use str0m::media::{Frequency, MediaKind, Mid, Pt, Rid};
+use str0m::media::{Frequency, MediaKind, Mid, Pt};
 use str0m::rtp::Ssrc;
 
 use crate::allocator::{Height, Why, Wish};
@@ -22,7 +22,9 @@ use crate::sdp::Line;
 use crate::shard::Chosen;
 use crate::speaker::Voice;
 use crate::stats::Sampler;
+use crate::temporal::Highest;
 use crate::timers::{Armed, Turns};
+use crate::track::{Layer, Track};
 use crate::transport_seq::TransportSeqs;
 use crate::units::{RoomId, UserId};
 
@@ -79,6 +81,10 @@ pub struct Link {
     pub congestion: Congestion,
     /// For what the layers on the slots were chosen.
     pub chosen: Option<Chosen>,
+    /// Since when its queue has been too long to begin anything.
+    pub full_since: Option<Instant>,
+    /// How many packets of sound are said again with each.
+    pub redundancy: usize,
     /// Reports count from here.
     pub epoch: Instant,
     /// DTLS is done and the other side is there: as last reported.
@@ -104,32 +110,6 @@ pub struct Sight {
     pub stats_told_at: Option<Instant>,
 }
 
-/// A track that the user publishes.
-pub struct Track {
-    pub mid: Mid,
-    pub kind: MediaKind,
-    pub name: SourceName,
-    /// As seen in packets; before the first, the codec that was negotiated first.
-    pub params: Option<PayloadParams>,
-    pub layers: Vec<Layer>,
-    /// The flowing layers from the lowest to the highest.
-    pub ladder: Vec<StreamTag>,
-    /// The layer for whom none was chosen yet: forwarded from its next keyframe on.
-    pub active: Option<StreamTag>,
-    pub subscribers: Vec<Subscriber>,
-}
-
-/// One stream of a track: the only one, or a simulcast layer.
-pub struct Layer {
-    pub tag: StreamTag,
-    pub ssrc: Ssrc,
-    pub rid: Option<Rid>,
-    pub keyframes: Debounce,
-    /// Lines of its pictures, once a keyframe has told them.
-    pub height: Option<Height>,
-    pub rate: crate::layers::Rate,
-}
-
 /// A recvonly m-line of the user's offer.
 pub struct Slot {
     pub mid: Mid,
@@ -139,9 +119,14 @@ pub struct Slot {
     pub source: Option<SourceId>,
     /// The payload type that the source's codec has here.
     pub pt: Option<Pt>,
+    /// The one that it has together with what was said before.
+    pub redundant: Option<Pt>,
     pub rewriter: Rewriter,
     /// The layer chosen for this subscriber: forwarded from its next keyframe on.
     pub target: Option<StreamTag>,
+    /// The highest temporal layer is not wanted; from the next picture on it is left out.
+    pub thin: bool,
+    pub thinned: bool,
     /// Why nothing is forwarded.
     pub paused: Option<Why>,
     pub pictures: Pictures,
@@ -200,6 +185,8 @@ impl Link {
             capture: CaptureClock::default(),
             congestion: Congestion::new(now),
             chosen: None,
+            full_since: None,
+            redundancy: 0,
             epoch: now,
             connected: false,
             established: false,
@@ -320,30 +307,9 @@ impl Link {
             keyframes: Debounce::default(),
             height: None,
             rate: Default::default(),
+            highest: Highest::default(),
         });
         Some((mid, track.layers.len() - 1))
-    }
-}
-
-impl Track {
-    fn new(line: &Line, name: SourceName) -> Self {
-        Self {
-            mid: line.mid,
-            kind: line.kind,
-            name,
-            params: line.codecs.first().copied(),
-            layers: Vec::new(),
-            ladder: Vec::new(),
-            active: None,
-            subscribers: Vec::new(),
-        }
-    }
-
-    /// The layer of this tag; the active one if it is gone or none was chosen.
-    pub fn layer_or_active(&mut self, chosen: Option<StreamTag>) -> Option<&mut Layer> {
-        let has = |tag: &StreamTag| self.layers.iter().any(|layer| layer.tag == *tag);
-        let tag = chosen.filter(has).or(self.active)?;
-        self.layers.iter_mut().find(|layer| layer.tag == tag)
     }
 }
 
@@ -361,8 +327,11 @@ impl Slot {
             codecs: CodecConfig::new_from_payload_params(line.codecs.clone()),
             source: None,
             pt: None,
+            redundant: None,
             rewriter: Rewriter::new(clock_rate),
             target: None,
+            thin: false,
+            thinned: false,
             paused: None,
             pictures: Pictures::default(),
             told: (None, None),
@@ -379,5 +348,12 @@ impl Slot {
     /// The payload type that a codec has on this slot, if it was negotiated.
     pub fn pt_of(&self, params: PayloadParams) -> Option<Pt> {
         self.codecs.match_params(params).map(|params| params.pt())
+    }
+
+    /// Take over the payload types that a source's codec has here.
+    pub fn set_codec(&mut self, params: Option<PayloadParams>) {
+        let here = params.and_then(|params| self.codecs.match_params(params));
+        self.pt = here.map(|params| params.pt());
+        self.redundant = here.and_then(|params| params.red());
     }
 }

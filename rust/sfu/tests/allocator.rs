@@ -1,6 +1,8 @@
 //! Choosing layers: a table of cases, and what holds for all.
 
-use curtaincall_sfu::allocator::{BitRate, Choice, Height, Rung, Stream, Why, Wish, allocate};
+use curtaincall_sfu::allocator::{
+    BitRate, Choice, Height, Rung, Stream, Why, Wish, allocate, desired, starting,
+};
 use proptest::prelude::*;
 
 const LOW: u64 = 150_000;
@@ -273,4 +275,46 @@ proptest! {
             move_on(&mut streams, &chosen);
         }
     }
+}
+
+#[test]
+fn what_is_desired_is_what_all_of_it_is_chosen_for() {
+    let streams = [stream(), wishing(480), wishing(0), preferred()];
+    let desired = desired(AUDIO, &streams);
+    let choices = allocate(Some(desired), AUDIO, &streams);
+    let expected = [
+        Choice::Rung(2),
+        Choice::Rung(1),
+        Choice::Paused(Why::Subscription),
+        Choice::Rung(2),
+    ];
+    assert_eq!(choices, expected);
+    let less = BitRate(desired.0 - desired.0 / 50);
+    assert_ne!(allocate(Some(less), AUDIO, &streams), expected);
+}
+
+#[test]
+fn a_link_of_which_nothing_is_known_carries_sound_and_the_lowest_layers() {
+    let few = [stream(), stream()];
+    let choices = allocate(Some(starting(AUDIO, &few)), AUDIO, &few);
+    assert_eq!(choices, [Choice::Rung(0), Choice::Rung(0)]);
+    // Of many, so many as a poor link carries.
+    let many: Vec<_> = (0..20).map(|_| stream()).collect();
+    let choices = allocate(Some(starting(AUDIO, &many)), AUDIO, &many);
+    let shown = choices
+        .iter()
+        .filter(|choice| **choice == Choice::Rung(0))
+        .count();
+    assert_eq!(shown as u64, 1_000_000 / LOW);
+    // One that has a single layer is shown in any case.
+    let large = Stream {
+        rungs: vec![rung(720, 2_500_000)],
+        ..stream()
+    };
+    let choices = allocate(
+        Some(starting(AUDIO, std::slice::from_ref(&large))),
+        AUDIO,
+        &[large],
+    );
+    assert_eq!(choices, [Choice::Rung(0)]);
 }

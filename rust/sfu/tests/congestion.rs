@@ -110,7 +110,7 @@ fn a_peer_that_does_not_count_padding_is_not_taken_for_a_narrow_link() {
 fn a_peer_that_never_reports_is_sent_what_it_wishes() {
     let began = std::time::Instant::now();
     let mut congestion = Congestion::new(began);
-    assert_eq!(congestion.allowance(began), Allowance::Starting);
+    assert!(matches!(congestion.allowance(began), Allowance::AtLeast(_)));
     for number in 0..100 {
         let packet = Numbered {
             number,

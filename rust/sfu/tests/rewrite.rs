@@ -236,3 +236,51 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_left_out_leaves_no_hole() {
+    let (mut rewriter, now) = (video(), Instant::now());
+    let first = rewriter.start(now, A, picture(100, 7, 3));
+    let follow = |rewriter: &mut Rewriter, seq, id| {
+        rewriter
+            .follow(now, A, picture(seq, id, 3))
+            .map(|out| (out.seq - first.seq, out.picture.picture_id.unwrap()))
+    };
+    // Two pictures of two packets are left out, one is sent in between.
+    for seq in [101, 102] {
+        rewriter.leave_out(A, picture(seq, 8, 3));
+    }
+    assert_eq!(follow(&mut rewriter, 103, 9), Some((1, 8)));
+    for seq in [104, 105] {
+        rewriter.leave_out(A, picture(seq, 10, 3));
+    }
+    assert_eq!(follow(&mut rewriter, 106, 11), Some((2, 9)));
+    assert_eq!(follow(&mut rewriter, 107, 11), Some((3, 9)));
+}
+
+#[test]
+fn what_was_overtaken_by_something_left_out_keeps_its_place() {
+    let (mut rewriter, now) = (video(), Instant::now());
+    let first = rewriter.start(now, A, picture(100, 7, 3)).seq;
+    // 101 is late, 102 is left out, 103 comes.
+    rewriter.leave_out(A, picture(102, 9, 3));
+    let seq_of = |rewriter: &mut Rewriter, seq, id| {
+        rewriter
+            .follow(now, A, picture(seq, id, 3))
+            .map(|out| out.seq - first)
+    };
+    assert_eq!(seq_of(&mut rewriter, 103, 10), Some(2));
+    assert_eq!(seq_of(&mut rewriter, 101, 8), Some(1));
+    // What was left out is not sent after all, and nobody's number is given twice.
+    assert_eq!(seq_of(&mut rewriter, 102, 9), None);
+}
+
+#[test]
+fn a_run_begins_after_what_was_left_out_of_the_last() {
+    let (mut rewriter, now) = (video(), Instant::now());
+    let first = rewriter.start(now, A, picture(100, 7, 3));
+    rewriter.leave_out(A, picture(101, 8, 3));
+    let next = rewriter.start(now + Duration::from_millis(33), B, picture(9, 1, 1));
+    assert_eq!(next.seq, first.seq + 1);
+    assert_eq!(next.picture.picture_id, Some(8));
+}

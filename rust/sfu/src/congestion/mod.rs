@@ -39,9 +39,6 @@ const FLOOR: f64 = 50_000.0;
 const SILENCE: Duration = Duration::from_millis(1_500);
 const SILENCE_PACKETS: u64 = 30;
 
-/// What was sent before anything was known counts for so long after the first report.
-const START: Duration = Duration::from_millis(400);
-
 /// Nothing is heard of what was sent: less is sent after so long, and again after this.
 const UNHEARD: Duration = Duration::from_millis(500);
 const UNHEARD_CUT: f64 = 0.7;
@@ -70,8 +67,10 @@ const GROWTH_PER_SECOND: f64 = 0.08;
 pub enum Allowance {
     /// The peer does not report: there is nothing to go by.
     Unknown,
-    /// Nothing was reported yet: the least of everything may be sent, to be measured.
-    Starting,
+    /// Nothing has shown yet that the link does not carry more: the least of everything may be sent in any case, to be
+    /// measured.
+    AtLeast(BitRate),
+    /// The link carries this, and hardly more.
     Measured(BitRate),
 }
 
@@ -97,6 +96,8 @@ pub struct Congestion {
     /// The estimate before reports stayed away.
     before_silence: Option<f64>,
     prober: Prober,
+    /// Something has shown that there is a limit.
+    is_limited: bool,
     grown_at: Instant,
 }
 
@@ -120,25 +121,21 @@ impl Congestion {
             before_trial: INITIAL,
             before_silence: None,
             prober: Prober::default(),
+            is_limited: false,
             grown_at: now,
         }
     }
 
     /// How much may be sent, as far as is known at `now`.
     pub fn allowance(&self, now: Instant) -> Allowance {
-        let Some(first) = self.reported_first else {
-            let silent = self.sending_since.is_some_and(|at| now > at + SILENCE)
-                && self.sent >= SILENCE_PACKETS;
-            return if silent {
-                Allowance::Unknown
-            } else {
-                Allowance::Starting
-            };
-        };
-        if now < first + START && self.cuts.count == 0 && !self.prober.has_succeeded() {
-            Allowance::Starting
-        } else {
-            Allowance::Measured(BitRate(self.estimate as u64))
+        let rate = BitRate(self.estimate as u64);
+        let is_silent = self.reported_first.is_none()
+            && self.sending_since.is_some_and(|at| now > at + SILENCE)
+            && self.sent >= SILENCE_PACKETS;
+        match self.is_limited {
+            _ if is_silent => Allowance::Unknown,
+            true => Allowance::Measured(rate),
+            false => Allowance::AtLeast(rate),
         }
     }
 
@@ -245,8 +242,13 @@ impl Congestion {
     fn finish_probe(&mut self, now: Instant) {
         let inherent = self.loss.inherent();
         match self.prober.outcome(now, self.round_trip, inherent) {
-            Some(Outcome::Carried(rate)) => self.estimate = self.estimate.max(rate),
+            Some(Outcome::Carried(rate)) => {
+                self.estimate = self.estimate.max(rate);
+                // All that is wished for fits: what limit there is is not known any more.
+                self.is_limited &= self.estimate < self.desired;
+            }
             Some(Outcome::Limited(rate)) => {
+                self.is_limited = true;
                 let usable = (rate * USED).max(FLOOR);
                 self.estimate = usable.max(self.estimate * MOST_CORRECTED);
             }
@@ -310,8 +312,14 @@ impl Congestion {
         self.reported_at.map(|_| self.round_trip)
     }
 
-    /// The part of the packets that was lost of late, of 1.
+    /// How long packets wait before the narrowest link.
+    pub fn queue(&self) -> Duration {
+        let usual = self.delay.wander();
+        self.delay.queue().saturating_sub(usual)
+    }
+
+    /// The part of the packets that is lost, of 1: of late, or ever again.
     pub fn loss(&self) -> f64 {
-        self.loss.recent()
+        self.loss.recent().max(self.loss.inherent())
     }
 }

@@ -149,10 +149,6 @@ impl Prober {
         self.probe.is_some()
     }
 
-    pub fn has_succeeded(&self) -> bool {
-        self.successes > 0
-    }
-
     pub fn is_heedless(&self) -> bool {
         self.heedless
     }

@@ -8,6 +8,13 @@ use super::{Congestion, FLOOR, UNHEARD_CUT};
 const LONG_QUEUE: Duration = Duration::from_millis(30);
 const LONGEST_QUEUE: Duration = Duration::from_millis(200);
 
+/// Where far less is sent than the estimate says, a queue is taken for one when it is as long as this, or grows so much
+/// that packets take that many times as long to arrive as to be sent, or this part more of them is lost.
+const FAR_LESS: f64 = 0.6;
+const VERY_LONG_QUEUE: Duration = Duration::from_millis(250);
+const GROWING: f64 = 1.1;
+const OVERFLOWING: f64 = 0.05;
+
 /// Of what the link carries so much is used: the rest lets a queue drain and bursts pass.
 pub(super) const USED: f64 = 0.93;
 
@@ -76,6 +83,9 @@ impl Congestion {
         let Some(rate) = capacity.or(self.throughput.rate().filter(|_| !is_burst)) else {
             return;
         };
+        if !self.is_ours(rate, queue) {
+            return;
+        }
         if self.cuts.count == 0 {
             self.cuts.estimate_before = self.estimate;
             self.cuts.queue_before = queue;
@@ -99,9 +109,19 @@ impl Congestion {
         self.reduce(now, self.before_loss(rate) * (USED - drained));
     }
 
+    /// Whether a queue comes from what is sent. Where that is far less than the estimate it may be jitter that is not known
+    /// yet, unless the queue is very long, grows, or overflows.
+    fn is_ours(&self, rate: f64, queue: Duration) -> bool {
+        rate > self.estimate * FAR_LESS
+            || queue > VERY_LONG_QUEUE
+            || self.throughput.stretch().is_some_and(|by| by > GROWING)
+            || self.loss.recent() > self.loss.inherent() + OVERFLOWING
+    }
+
     /// Bring the estimate down to `rate`, if it is above it, and put off probing.
     pub(super) fn reduce(&mut self, now: Instant, rate: f64) {
         self.cut_at = Some(now);
+        self.is_limited = true;
         self.estimate = self.estimate.min(rate.max(FLOOR));
         self.prober.put_off(now);
     }

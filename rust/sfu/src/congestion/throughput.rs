@@ -47,6 +47,15 @@ impl Throughput {
         rate(self.bytes - oldest.bytes, oldest.at, newest.at, SHORTEST)
     }
 
+    /// How much longer the packets of a while took to arrive than to be sent, as a factor: a queue that grows makes it more
+    /// than 1. Measured over what is remembered.
+    pub fn stretch(&self) -> Option<f64> {
+        let (oldest, newest) = (self.arrivals.front()?, self.arrivals.back()?);
+        let arrived = newest.at.checked_sub(oldest.at)?.as_secs_f64();
+        let sent = arrived - (newest.transit - oldest.transit);
+        (sent > SHORTEST.as_secs_f64()).then(|| arrived / sent)
+    }
+
     /// Bits per second of the last packets that all had to wait, their way being longer than `waiting`: what the link
     /// carries when it has no pause. Measured over `long` at least.
     pub fn busy_rate(&self, waiting: Transit, long: Duration) -> Option<f64> {

@@ -1,11 +1,14 @@
 //! Which layer of what a subscriber gets.
 
+use std::time::Instant;
+
 use super::{Chosen, Shard};
 use crate::allocator::{self, BitRate, Choice, Rung, Stream, Why, Wish, allocate};
 use crate::congestion::Allowance;
 use crate::layers::{ladder, rung_height};
 use crate::rewrite::StreamTag;
-use crate::seat::{SeatKey, SourceId, Subscriber, Track};
+use crate::seat::{SeatKey, SourceId, Subscriber};
+use crate::track::Track;
 use crate::units::{RoomId, UserId};
 
 /// Wishes kept per seat: more than a room has people.
@@ -85,7 +88,7 @@ impl Shard {
             .collect();
         let estimate = match allowance {
             Allowance::Unknown => None,
-            Allowance::Starting => Some(allocator::starting(audio, &streams)),
+            Allowance::AtLeast(rate) => Some(rate.max(allocator::starting(audio, &streams))),
             Allowance::Measured(rate) => Some(rate),
         };
         let choices = allocate(estimate, audio, &streams);
@@ -99,9 +102,9 @@ impl Shard {
             link.chosen = Some(Chosen { at, allowance });
         }
         for ((index, source), choice) in shown.into_iter().zip(choices) {
-            let ladder = self.track(source).map(|track| track.ladder.as_slice());
-            let (target, paused) = match choice {
-                Choice::Rung(rung) => (ladder.and_then(|ladder| ladder.get(rung)).copied(), None),
+            let steps = self.track(source).map(|track| steps(now, track));
+            let (step, paused) = match choice {
+                Choice::Rung(rung) => (steps.and_then(|steps| steps.get(rung).copied()), None),
                 Choice::Paused(why) => (None, Some(why)),
             };
             // Before anything came of a source it is let through.
@@ -110,7 +113,8 @@ impl Shard {
                 .is_none_or(|track| track.layers.is_empty());
             let paused = paused.filter(|why| !(is_silent && *why == Why::Bandwidth));
             let chosen = Target {
-                target,
+                target: step.and_then(|step| step.tag),
+                thin: step.is_some_and(|step| step.thin),
                 paused,
                 overfull,
             };
@@ -129,7 +133,9 @@ impl Shard {
         let rates = layers
             .filter(|layer| layer.rate.is_flowing(self.now))
             .map(|layer| layer.rate.bits_per_second().0);
-        BitRate(rates.sum())
+        let plain: u64 = rates.sum();
+        let redundancy = link.map_or(0, |link| link.redundancy) as u64;
+        BitRate(plain + plain * redundancy / 2)
     }
 
     /// What the layers that a seat is sent now take of its link.
@@ -157,16 +163,18 @@ impl Shard {
             .and_then(|seat| seat.link.as_ref())
             .and_then(|link| link.slots.get(index));
         let track = self.track(source);
-        let current = slot.zip(track).and_then(|(slot, track)| {
-            let place = |tag: StreamTag| track.ladder.iter().position(|known| *known == tag);
-            match slot.target {
-                Some(target) => place(target),
-                // The only layer there is needs no choice.
-                None => slot.paused.is_none().then_some(0),
-            }
+        let steps = track
+            .map(|track| steps(self.now, track))
+            .unwrap_or_default();
+        let current = slot.filter(|slot| slot.paused.is_none()).and_then(|slot| {
+            let is_it = |step: &Step| step.tag == slot.target && step.thin == slot.thin;
+            let same_layer = |step: &Step| step.tag == slot.target;
+            // If it has become whole, or no longer can be thinned, it is that which it is on.
+            let exact = steps.iter().position(is_it);
+            exact.or_else(|| steps.iter().rposition(same_layer))
         });
         Stream {
-            rungs: track.map(rungs).unwrap_or_default(),
+            rungs: steps.iter().map(|step| step.rung).collect(),
             wish: wish.unwrap_or_default(),
             preferred: slot.is_some_and(|slot| slot.metered) || self.spoke_last(source.seat),
             open: true,
@@ -191,19 +199,42 @@ impl Shard {
         let Some(slot) = self.slot_mut(subscriber) else {
             return;
         };
-        let Target { target, paused, .. } = chosen;
+        let Target {
+            target,
+            thin,
+            paused,
+            ..
+        } = chosen;
         let goes_on = slot.paused.is_some() && paused.is_none();
         let differs =
             target.is_some() && slot.rewriter.current() != target && slot.target != target;
         slot.target = target;
+        slot.thin = thin;
         slot.paused = paused;
-        if paused.is_some() || (falls && chosen.overfull) {
-            // What comes after begins with a keyframe. Sent on until then, it would fill a queue that nothing gets by.
+        let gives_way = falls && chosen.overfull;
+        if paused.is_some() || gives_way {
+            // What comes after begins with a keyframe.
             slot.rewriter.stop();
         }
         let starts_now = target.is_some() && target == starting;
-        if connected && (goes_on || differs) && !starts_now {
+        if gives_way || paused == Some(Why::Bandwidth) {
+            self.give_way(key, index);
+        } else if connected && (goes_on || differs) && !starts_now {
             self.want_keyframe(source, target);
+        }
+    }
+
+    /// A slot carried more than there is room for. What was lost of it is not sent again, and what is to follow waits until
+    /// the queue is gone: neither would get by it.
+    fn give_way(&mut self, key: SeatKey, index: usize) {
+        let now = self.now;
+        let Some(link) = self.link_mut(key) else {
+            return;
+        };
+        link.full_since.get_or_insert(now);
+        if let Some(slot) = link.slots.get(index) {
+            // If the session is gone, driving it says so.
+            let _ = link.peer.reset_stream(slot.ssrc);
         }
     }
 
@@ -231,28 +262,49 @@ impl Shard {
 #[derive(Clone, Copy, Debug)]
 struct Target {
     target: Option<StreamTag>,
+    /// Without the highest temporal layer.
+    thin: bool,
     paused: Option<Why>,
     /// More is being sent to the seat than its link carries.
     overfull: bool,
 }
 
-fn rungs(track: &Track) -> Vec<Rung> {
-    if track.ladder.is_empty() {
-        let only = track.layers.iter().map(|layer| Rung {
-            height: rung_height(0),
-            rate: layer.rate.bits_per_second(),
-        });
-        return only.take(1).collect();
+/// A rung of a track and what it consists of.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    rung: Rung,
+    /// `None`: the only layer there is, which needs no choice.
+    tag: Option<StreamTag>,
+    thin: bool,
+}
+
+/// The rungs of a track from the lowest to the highest. Below the lowest layer is the same without its highest temporal
+/// layer, if it has one: a picture that moves less is better than none, and a larger one that moves less is not better than
+/// a smaller one.
+fn steps(now: Instant, track: &Track) -> Vec<Step> {
+    let layer = |tag: &StreamTag| track.layers.iter().find(|layer| layer.tag == *tag);
+    let ladder: Vec<_> = track.ladder.iter().filter_map(layer).collect();
+    let (layers, is_chosen) = match ladder.as_slice() {
+        [] => (track.layers.iter().take(1).collect(), false),
+        _ => (ladder, true),
+    };
+    let mut steps = Vec::new();
+    for (level, layer) in layers.into_iter().enumerate() {
+        let whole = layer.rate.bits_per_second();
+        let tag = is_chosen.then_some(layer.tag);
+        let step = |rate: u64, thin| Step {
+            rung: Rung {
+                height: rung_height(level),
+                rate: BitRate(rate),
+            },
+            tag,
+            thin,
+        };
+        let highest = layer.highest.rate(now).filter(|_| level == 0);
+        if let Some(BitRate(highest)) = highest {
+            steps.push(step(whole.0.saturating_sub(highest), true));
+        }
+        steps.push(step(whole.0, false));
     }
-    let rate = |tag: &StreamTag| {
-        let layer = track.layers.iter().find(|layer| layer.tag == *tag);
-        layer
-            .map(|layer| layer.rate.bits_per_second())
-            .unwrap_or_default()
-    };
-    let rung = |(level, tag): (usize, &StreamTag)| Rung {
-        height: rung_height(level),
-        rate: rate(tag),
-    };
-    track.ladder.iter().enumerate().map(rung).collect()
+    steps
 }

@@ -6,7 +6,8 @@ use super::Shard;
 use crate::allocator::BitRate;
 use crate::congestion::{Allowance, DATAGRAM_OVERHEAD};
 use crate::peer::{Drained, PADDING_BYTES};
-use crate::seat::SeatKey;
+use crate::redundancy;
+use crate::seat::{SeatKey, Slot};
 use crate::units::{RoomId, UserId};
 
 /// Padding packets per turn: 64 of them fill 8 Mbit/s of five milliseconds, and more is never probed for at once.
@@ -19,6 +20,10 @@ const BETWEEN_RISES: Duration = Duration::from_millis(100);
 
 /// They are chosen again after this in any case: what layers take changes.
 const BETWEEN_CHOICES: Duration = Duration::from_millis(500);
+
+/// What gave way to a queue begins again when it is as short as this, and after this in any case.
+const SHORT_QUEUE: Duration = Duration::from_millis(80);
+const LONGEST_WAIT: Duration = Duration::from_millis(1_500);
 
 /// For what the layers on a seat were chosen.
 #[derive(Clone, Copy, Debug)]
@@ -57,26 +62,57 @@ impl Shard {
                 packets.map(|(number, _, at)| (*number, at.map(arrived))),
             );
         }
+        self.begin_again(key);
         self.adapt(key);
+    }
+
+    /// What gave way to a queue may begin, once that is gone.
+    fn begin_again(&mut self, key: SeatKey) {
+        let now = self.now;
+        let Some(link) = self.link_mut(key) else {
+            return;
+        };
+        let is_over = link.full_since.is_some_and(|since| {
+            link.congestion.queue() <= SHORT_QUEUE || now >= since + LONGEST_WAIT
+        });
+        if !is_over {
+            return;
+        }
+        link.full_since = None;
+        let waits = |slot: &&Slot| {
+            slot.kind.is_video() && slot.paused.is_none() && slot.rewriter.current().is_none()
+        };
+        let waiting: Vec<_> = link
+            .slots
+            .iter()
+            .filter(waits)
+            .filter_map(|slot| Some((slot.source?, slot.target)))
+            .collect();
+        for (source, target) in waiting {
+            self.want_keyframe(source, target);
+        }
     }
 
     /// Choose the layers on a seat again, if there is reason to.
     fn adapt(&mut self, key: SeatKey) {
         let now = self.now;
-        let Some(link) = self.seats.get(key).and_then(|seat| seat.link.as_ref()) else {
+        let Some(link) = self.link_mut(key) else {
             return;
         };
+        link.redundancy = redundancy::depth(link.congestion.loss());
         let allowance = link.allowance(now);
         let is_due = link.chosen.is_none_or(|chosen| {
             let since = now.saturating_duration_since(chosen.at);
-            match (chosen.allowance, allowance) {
-                (Allowance::Measured(BitRate(before)), Allowance::Measured(BitRate(after))) => {
-                    let fell = after < before - before * FALLEN_PERCENT / 100;
-                    let rose = after > before + before * RISEN_PERCENT / 100;
-                    fell || (rose && since >= BETWEEN_RISES) || since >= BETWEEN_CHOICES
+            let moved = match (chosen.allowance, allowance) {
+                (Allowance::Measured(before), Allowance::Measured(after))
+                | (Allowance::AtLeast(before), Allowance::AtLeast(after)) => {
+                    let fell = after.0 < before.0 - before.0 * FALLEN_PERCENT / 100;
+                    let rose = after.0 > before.0 + before.0 * RISEN_PERCENT / 100;
+                    fell || (rose && since >= BETWEEN_RISES)
                 }
-                (before, after) => before != after || since >= BETWEEN_CHOICES,
-            }
+                (before, after) => before != after,
+            };
+            moved || since >= BETWEEN_CHOICES
         });
         if is_due {
             self.choose_layers(key, None);
@@ -97,6 +133,7 @@ impl Shard {
             // If the session is gone, driving it right after this says so.
             let _ = link.peer.pad(now, packets.min(MAX_PADDING_PER_TURN));
         }
+        self.begin_again(key);
         self.adapt(key);
     }
 }

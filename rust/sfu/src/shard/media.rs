@@ -4,39 +4,28 @@ use std::time::Instant;
 
 use str0m::format::Codec;
 use str0m::media::MediaKind;
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
+use str0m::rtp::{RtpPacket, Vp8Descriptor};
 
-use super::{HOLD_FROM, MAX_PAYLOAD, Shard};
+use super::delivery::Arrived;
+use super::{MAX_PAYLOAD, Shard};
 use crate::allocator::Height;
 use crate::capture::Report;
 use crate::keyframes::starts_keyframe;
 use crate::layers;
 use crate::picture_height::picture_height;
+use crate::redundancy;
 use crate::rewrite::{Numbers, PictureIds, StreamTag};
-use crate::seat::{SeatKey, SourceId, Subscriber};
+use crate::seat::{SeatKey, SourceId};
 use crate::speaker::Level;
-
-/// A packet on its way to subscribers, with what all of them need to know.
-struct Arrived {
-    packet: RtpPacket,
-    captured_at: Instant,
-    tag: StreamTag,
-    numbers: Numbers,
-    vp8: Option<Vp8Descriptor>,
-    /// Begins a keyframe (or is audio).
-    starts: bool,
-    /// Is of the layer for whom none was chosen.
-    is_active: bool,
-}
-
-const PICTURE_ID_7_BITS: u16 = 0x7f;
+use crate::temporal::Place;
+use crate::track::Track;
 
 impl Shard {
     /// Pass a packet of a seat on to everybody who has it on a slot.
     ///
     /// The lease is asked here and not before decryption: a session that is denied for minutes would lose count of
     /// the sender's rollovers and could never resume.
-    pub(super) fn forward(&mut self, from: SeatKey, packet: RtpPacket) {
+    pub(super) fn forward(&mut self, from: SeatKey, mut packet: RtpPacket) {
         if !self.is_open(from) || packet.payload.len() > MAX_PAYLOAD || packet.payload.is_empty() {
             self.counters.media_denied += 1;
             return;
@@ -56,18 +45,23 @@ impl Shard {
         if let Some(level) = packet.header.ext_vals.audio_level {
             link.sight.voice.heard(Level(level));
         }
+        if !plain(link.track(mid), &mut packet) {
+            return;
+        }
         let source = SourceId { seat: from, mid };
         let Some(codec) = self.codec_of(source, &packet) else {
             return;
         };
         let starts = starts_keyframe(codec, &packet.payload);
-        let Some((tag, is_active)) = self.note_packet(source, layer, packet.payload.len(), starts)
-        else {
+        let place = Place::of(codec, &packet.payload);
+        let bytes = packet.payload.len();
+        let Some((tag, is_active)) = self.note_packet(source, layer, bytes, starts) else {
             return;
         };
         if starts && let Some(height) = picture_height(codec, &packet.payload) {
             self.note_height(source, tag, height);
         }
+        let is_highest = self.note_place(source, tag, place, bytes);
         let captured_at = self.captured_at(source, &packet);
         let vp8 = (codec == Codec::Vp8)
             .then(|| Vp8Descriptor::parse(&packet.payload).ok())
@@ -89,6 +83,8 @@ impl Shard {
                 numbers,
                 vp8,
                 starts,
+                begins: place.is_some_and(|place| place.begins),
+                is_highest,
                 is_active,
             },
         );
@@ -182,87 +178,18 @@ impl Shard {
         Some((tag, self.track(source)?.active == Some(tag)))
     }
 
-    fn fan_out(&mut self, source: SourceId, arrived: &Arrived) {
-        let Some(track) = self.track_mut(source) else {
-            return;
-        };
-        // Taken out for the while, so that the seats can be borrowed; nothing changes subscriptions meanwhile.
-        let subscribers = std::mem::take(&mut track.subscribers);
-        let many = subscribers.len() >= HOLD_FROM;
-        for subscriber in &subscribers {
-            if self.deliver(*subscriber, arrived).is_none() {
-                continue;
-            }
-            self.counters.media_forwarded += 1;
-            if many {
-                self.touch_later(subscriber.seat);
-            } else {
-                self.touch(subscriber.seat);
-            }
-        }
-        if let Some(track) = self.track_mut(source) {
-            track.subscribers = subscribers;
-        }
-    }
-
-    /// Write a packet to a subscriber, if its lease is open and the packet fits its stream.
-    fn deliver(&mut self, subscriber: Subscriber, arrived: &Arrived) -> Option<()> {
+    /// Count a packet for its temporal layer. Returns whether that is the highest.
+    fn note_place(
+        &mut self,
+        source: SourceId,
+        tag: StreamTag,
+        place: Option<Place>,
+        bytes: usize,
+    ) -> bool {
         let now = self.now;
-        let seat = self
-            .seats
-            .get_mut(subscriber.seat)
-            .filter(|seat| !seat.cut)?;
-        if !self.leases.get(seat.lease)?.lease.may_send(now) {
-            self.counters.media_denied += 1;
-            return None;
-        }
-        let link = seat.link.as_mut().filter(|link| link.connected)?;
-        let slot = link.slots.get_mut(subscriber.slot)?;
-        if slot.paused.is_some() {
-            slot.pictures.begin();
-            return None;
-        }
-        let pt = slot.pt?;
-        let numbers = if slot.rewriter.current() == Some(arrived.tag) {
-            slot.rewriter.follow(now, arrived.tag, arrived.numbers)?
-        } else if arrived.starts
-            && slot
-                .target
-                .map_or(arrived.is_active, |tag| tag == arrived.tag)
-        {
-            slot.rewriter.start(now, arrived.tag, arrived.numbers)
-        } else {
-            return None;
-        };
-        let header = &arrived.packet.header;
-        let is_whole_picture = header.marker && slot.kind.is_video();
-        if is_whole_picture && slot.pictures.shown(now).is_some() {
-            self.counters.freezes += 1;
-        }
-        let mut write = RtpWrite::new(
-            pt,
-            numbers.seq.into(),
-            numbers.timestamp,
-            arrived.captured_at,
-            arrived.packet.payload.clone(),
-        )
-        .marker(header.marker)
-        .nackable(slot.kind == MediaKind::Video)
-        .ext_vals(ExtensionValues {
-            audio_level: header.ext_vals.audio_level,
-            voice_activity: header.ext_vals.voice_activity,
-            video_orientation: header.ext_vals.video_orientation,
-            ..Default::default()
-        });
-        if numbers.picture != arrived.numbers.picture
-            && let Some(patch) = arrived
-                .vp8
-                .and_then(|descriptor| patch(&descriptor, numbers.picture))
-        {
-            write = write.vp8_patch(patch);
-        }
-        let ssrc = slot.ssrc;
-        link.peer.write(ssrc, write).ok()
+        let layers = self.track_mut(source).map(|track| &mut track.layers);
+        let layer = layers.and_then(|layers| layers.iter_mut().find(|layer| layer.tag == tag));
+        layer.is_some_and(|layer| layer.highest.packet(now, place, bytes))
     }
 
     /// Somebody wants a keyframe of a source (of the layer chosen for it, if one was): ask for one, if it may flow and was
@@ -324,17 +251,18 @@ impl Shard {
     }
 }
 
-/// Rewrite VP8's counters in place; a short picture id stays short.
-fn patch(descriptor: &Vp8Descriptor, picture: PictureIds) -> Option<str0m::rtp::Vp8Patch> {
-    let build = |picture_id: Option<u16>| {
-        let mut builder = descriptor.patch();
-        if let Some(id) = picture_id {
-            builder = builder.picture_id(id);
-        }
-        if let Some(index) = picture.tl0_pic_idx {
-            builder = builder.tl0_pic_idx(index);
-        }
-        builder.build().ok()
+/// Leave what is said now, of a packet in which a publisher says again what it said before. Returns false if it is malformed.
+fn plain(track: Option<&Track>, packet: &mut RtpPacket) -> bool {
+    let Some(params) = track.and_then(|track| track.params) else {
+        return true;
     };
-    build(picture.picture_id).or_else(|| build(picture.picture_id.map(|id| id & PICTURE_ID_7_BITS)))
+    if params.red() != Some(packet.header.payload_type) {
+        return true;
+    }
+    let Some(said) = redundancy::unwrap(&packet.payload) else {
+        return false;
+    };
+    packet.payload = said.into();
+    packet.header.payload_type = params.pt();
+    !packet.payload.is_empty()
 }

@@ -5,6 +5,7 @@
 
 mod choice;
 mod commands;
+mod delivery;
 mod estimate;
 mod gate;
 mod media;

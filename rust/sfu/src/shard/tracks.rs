@@ -127,7 +127,7 @@ impl Shard {
         let is_new = slot.source != source;
         slot.source = source;
         slot.metered = metered;
-        slot.pt = params.and_then(|params| slot.pt_of(params));
+        slot.set_codec(params);
         if is_new {
             slot.stop();
             slot.target = None;
@@ -214,7 +214,7 @@ impl Shard {
         (height, None)
     }
 
-    pub(super) fn track(&self, source: SourceId) -> Option<&crate::seat::Track> {
+    pub(super) fn track(&self, source: SourceId) -> Option<&crate::track::Track> {
         self.seats
             .get(source.seat)?
             .link
@@ -222,7 +222,7 @@ impl Shard {
             .track(source.mid)
     }
 
-    pub(super) fn track_mut(&mut self, source: SourceId) -> Option<&mut crate::seat::Track> {
+    pub(super) fn track_mut(&mut self, source: SourceId) -> Option<&mut crate::track::Track> {
         self.seats
             .get_mut(source.seat)?
             .link

@@ -168,8 +168,8 @@ impl Simulation {
 
     pub fn estimate(&self) -> f64 {
         match self.congestion.allowance(self.now) {
-            Allowance::Measured(rate) => rate.0 as f64,
-            _ => 300_000.0,
+            Allowance::Measured(rate) | Allowance::AtLeast(rate) => rate.0 as f64,
+            Allowance::Unknown => f64::INFINITY,
         }
     }
 
