@@ -15,6 +15,7 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod event_log;
+pub mod incumbents;
 pub mod keyframes;
 pub mod launch;
 pub mod layers;

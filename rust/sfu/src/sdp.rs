@@ -215,15 +215,11 @@ pub fn build_session(
     Ok(rtc)
 }
 
-/// The ids that transport-wide sequence numbers have in a session: one, if the client means well.
-pub fn transport_seq_ids(rtc: &Rtc, mids: &[Mid]) -> Vec<u8> {
+/// The ids that a header extension has in a session: one, if the client means well.
+pub fn extension_ids(rtc: &Rtc, mids: &[Mid], extension: Extension) -> Vec<u8> {
     let medias = mids.iter().filter_map(|mid| rtc.media(*mid));
     let mut ids: Vec<_> = medias
-        .filter_map(|media| {
-            media
-                .remote_extmap()
-                .id_of(Extension::TransportSequenceNumber)
-        })
+        .filter_map(|media| media.remote_extmap().id_of(extension.clone()))
         .collect();
     ids.sort_unstable();
     ids.dedup();

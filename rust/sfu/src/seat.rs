@@ -13,6 +13,7 @@ use crate::capture::CaptureClock;
 use crate::congestion::{Allowance, Congestion};
 use crate::consent::Consent;
 use crate::event::SourceName;
+use crate::incumbents::Incumbents;
 use crate::keyframes::Debounce;
 use crate::peer::{Gone, Peer};
 use crate::pictures::Pictures;
@@ -37,9 +38,6 @@ new_key_type! {
 
 /// How long a session may be silent before it is dropped. Longer than the 30 s for which a paid session waits.
 pub const GRACE: Duration = Duration::from_secs(40);
-
-/// Streams of a session that may be proven: every layer of every track, with its resends, twice over.
-const MAX_PROVEN: usize = 48;
 
 /// A source of media: a track of a seat, by its m-line. It stays the same when the seat's session is replaced by one
 /// that offers alike.
@@ -96,7 +94,7 @@ pub struct Link {
     pub budgets: Budgets,
     pub transport_seqs: TransportSeqs,
     pub sight: Sight,
-    proven: Vec<Ssrc>,
+    pub incumbents: Incumbents,
 }
 
 /// What is seen and told of a session beyond its media.
@@ -196,7 +194,7 @@ impl Link {
             budgets: Budgets::new(now),
             transport_seqs: TransportSeqs::default(),
             sight: Sight::default(),
-            proven: Vec::new(),
+            incumbents: Incumbents::default(),
         }
     }
 
@@ -257,20 +255,6 @@ impl Link {
     fn take_slot(&mut self, mid: Mid) -> Option<Slot> {
         let index = self.slots.iter().position(|slot| slot.mid == mid)?;
         Some(self.slots.swap_remove(index))
-    }
-
-    /// Whether packets of this stream have decrypted before.
-    pub fn is_proven(&self, stream: Ssrc) -> bool {
-        self.proven.contains(&stream)
-    }
-
-    pub fn prove(&mut self, stream: Ssrc) {
-        if !self.is_proven(stream) {
-            if self.proven.len() >= MAX_PROVEN {
-                self.proven.remove(0);
-            }
-            self.proven.push(stream);
-        }
     }
 
     pub fn track(&self, mid: Mid) -> Option<&Track> {

@@ -63,20 +63,25 @@ impl TransportSeqs {
 
     /// The number that a packet carries.
     pub fn seq_of(&self, packet: &[u8]) -> Option<u16> {
-        let (has_extension, sources) = (packet.first()? & 0x10 != 0, packet.first()? & 0x0f);
-        if !has_extension {
-            return None;
-        }
-        let at = FIXED_HEADER + 4 * usize::from(sources);
-        let number = |at: usize| Some(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?]));
-        let (form, words) = (number(at)?, usize::from(number(at + 2)?));
-        let rest = packet.get(at + 4..at + 4 + 4 * words)?;
-        let value = match form {
-            ONE_BYTE => element(rest, &self.ids, 1),
-            form if form & TWO_BYTES_MASK == TWO_BYTES => element(rest, &self.ids, 2),
-            _ => None,
-        }?;
+        let value = extension(packet, &self.ids)?;
         Some(u16::from_be_bytes([*value.first()?, *value.get(1)?]))
+    }
+}
+
+/// The value of the header extension of an RTP packet that has one of these ids.
+pub fn extension<'a>(packet: &'a [u8], ids: &[u8]) -> Option<&'a [u8]> {
+    let (has_extension, sources) = (packet.first()? & 0x10 != 0, packet.first()? & 0x0f);
+    if !has_extension {
+        return None;
+    }
+    let at = FIXED_HEADER + 4 * usize::from(sources);
+    let number = |at: usize| Some(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?]));
+    let (form, words) = (number(at)?, usize::from(number(at + 2)?));
+    let rest = packet.get(at + 4..at + 4 + 4 * words)?;
+    match form {
+        ONE_BYTE => element(rest, ids, 1),
+        form if form & TWO_BYTES_MASK == TWO_BYTES => element(rest, ids, 2),
+        _ => None,
     }
 }
 

@@ -49,14 +49,17 @@ impl Shard {
             Datagram::Check => &mut link.budgets.checks,
             Datagram::Dtls => &mut link.budgets.handshakes,
             Datagram::Rtcp => &mut link.budgets.reports,
-            Datagram::Rtp(stream) if link.is_proven(stream) => &mut link.budgets.media,
+            Datagram::Rtp(stream) if link.incumbents.has(stream) => &mut link.budgets.media,
             Datagram::Rtp(_) => &mut link.budgets.unproven,
         };
         if !budget.take(now) {
             return None;
         }
-        if matches!(datagram, Datagram::Rtp(_)) && !link.transport_seqs.admit(bytes) {
-            return None;
+        if let Datagram::Rtp(stream) = datagram {
+            let is_forged = !link.incumbents.has(stream) && link.incumbents.refuse(now, bytes);
+            if is_forged || !link.transport_seqs.admit(bytes) {
+                return None;
+            }
         }
         let receive = Receive::new(from.wire.into(), from.address, local, bytes).ok()?;
         let input = str0m::Input::Receive(now, receive);
@@ -74,7 +77,7 @@ impl Shard {
         if let Datagram::Rtp(stream) = datagram
             && !drained.packets.is_empty()
         {
-            link.prove(stream);
+            link.incumbents.heard(now, stream, bytes);
             link.transport_seqs.count(bytes);
             link.consent.heard(now, Heard::Proof);
         }

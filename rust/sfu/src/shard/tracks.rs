@@ -1,10 +1,12 @@
 //! Who is on whose slots.
 
 use str0m::media::MediaKind;
+use str0m::rtp::Extension;
 
 use super::Shard;
 use crate::allocator::{Height, Why};
 use crate::event::{SlotState, What};
+use crate::incumbents::NameIds;
 use crate::layers::rung_height;
 use crate::sdp::{self, Line};
 use crate::seat::{Link, SeatKey, Slot, SourceId, Subscriber};
@@ -26,11 +28,17 @@ impl Shard {
         let _ = link.make_padding();
         let negotiated = link.peer.with(|rtc| {
             let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
-            (ufrag, sdp::transport_seq_ids(rtc, &mids))
+            let ids = |extension| sdp::extension_ids(rtc, &mids, extension);
+            let names = NameIds {
+                mid: ids(Extension::RtpMid),
+                rid: ids(Extension::RtpStreamId),
+            };
+            (ufrag, ids(Extension::TransportSequenceNumber), names)
         });
-        if let Ok((ufrag, ids)) = negotiated {
+        if let Ok((ufrag, ids, names)) = negotiated {
             self.routes.bind_ufrag(key, &mut link.known, ufrag);
             link.transport_seqs.ids = ids;
+            link.incumbents.ids = names;
         }
         let room = seat.room.clone();
         self.reassign(&room);
