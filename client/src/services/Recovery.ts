@@ -5,6 +5,8 @@ import { SignalingError } from '@/signaling/SignalingChannel';
 const GRACE_MS = 30_000;
 /** A new joining whose media does not connect within this is followed by another. */
 const CONNECT_PATIENCE_MS = 6_000;
+/** After a longer absence a new session shows a picture sooner than the one of before does. */
+const RESUME_WITHIN_MS = 3_000;
 /** Backoff alone allows fewer within the grace: this bounds the loop whatever the clock does. */
 const MAX_REJOINS = 60;
 
@@ -43,6 +45,7 @@ export class Recovery {
 
   async run(): Promise<RecoveryOutcome> {
     const deadline = Date.now() + GRACE_MS;
+    const resumeUntil = Date.now() + RESUME_WITHIN_MS;
     globalThis.addEventListener?.('online', this.#wakeUp);
     try {
       if (this.#restartUseful) {
@@ -52,7 +55,7 @@ export class Recovery {
         if (this.#stopped) return 'mended';
         let waitMs = Math.max(backoffMs(attempt), 0);
         try {
-          if (this.#resumeUseful) {
+          if (this.#resumeUseful && Date.now() < resumeUntil) {
             await this.#steps.resume();
             continue;
           }
