@@ -163,9 +163,14 @@ impl Congestion {
 
     /// The peer reports on packets: their numbers, and when each arrived by the peer's clock, if it did.
     pub fn report(&mut self, now: Instant, packets: impl Iterator<Item = (u64, Option<Duration>)>) {
-        let history = &mut self.history;
+        let (history, prober) = (&mut self.history, &mut self.prober);
         let arrivals: Vec<Arrival> = packets
-            .filter_map(|(number, arrived)| history.report(number, arrived))
+            .filter_map(|(number, arrived)| {
+                if arrived.is_none() {
+                    prober.missing(number);
+                }
+                history.report(number, arrived)
+            })
             .collect();
         let Some(newest) = arrivals.iter().map(|arrival| arrival.sent_at).max() else {
             return;

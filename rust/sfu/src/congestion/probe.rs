@@ -59,6 +59,8 @@ struct Sent {
     offset: f64,
     /// Sent until then, with the packet itself.
     bytes: u64,
+    /// It was reported not to have come, and has not come since.
+    missing: bool,
 }
 
 /// A packet that arrived: its place among those sent.
@@ -85,7 +87,6 @@ pub struct Probe {
     padding_sent: u64,
     padding_arrived: u64,
     bytes_sent: u64,
-    bytes_arrived: u64,
     samples: Vec<Sample>,
     /// When it was reported that a later packet has arrived.
     overtaken_at: Option<Instant>,
@@ -108,7 +109,6 @@ impl Probe {
             padding_sent: 0,
             padding_arrived: 0,
             bytes_sent: 0,
-            bytes_arrived: 0,
             samples: Vec::new(),
             overtaken_at: None,
         }
@@ -119,7 +119,7 @@ impl Probe {
     }
 
     /// Bytes that are missing by now to what is to be sent.
-    pub fn missing(&self, now: Instant) -> u64 {
+    pub fn due(&self, now: Instant) -> u64 {
         let since = now.min(self.until).saturating_duration_since(self.began_at);
         let due = self.rate * since.as_secs_f64() / 8.0;
         (due as u64).saturating_sub(self.bytes_sent)
@@ -136,6 +136,7 @@ impl Probe {
                 number,
                 offset: offset.as_secs_f64(),
                 bytes: self.bytes_sent,
+                missing: false,
             });
             self.padding_sent += u64::from(is_padding);
         }
@@ -145,15 +146,25 @@ impl Probe {
         if arrival.number > self.last && now >= self.until {
             self.overtaken_at.get_or_insert(now);
         } else if arrival.number >= self.first {
-            self.bytes_arrived += arrival.bytes;
             self.padding_arrived += u64::from(arrival.is_padding);
             let place = self
                 .sent
                 .binary_search_by_key(&arrival.number, |sent| sent.number);
             if let Ok(place) = place {
+                self.sent[place].missing = false;
                 let sample = Sample { place, transit };
                 self.samples.push(sample);
             }
+        }
+    }
+
+    /// A packet is reported not to have come so far.
+    pub fn missing(&mut self, number: u64) {
+        let place = self.sent.binary_search_by_key(&number, |sent| sent.number);
+        if let Ok(place) = place
+            && !self.samples.iter().any(|sample| sample.place == place)
+        {
+            self.sent[place].missing = true;
         }
     }
 
@@ -201,7 +212,10 @@ impl Probe {
         let packets = self.sent.len() as f64;
         let chance = inherent.max(0.01) * (1.0 - inherent) / packets;
         let expected = 1.0 - inherent - DEVIATIONS * chance.sqrt();
-        let part = self.bytes_arrived as f64 / self.bytes_sent as f64 / expected;
+        // Of what was reported: a report may be lost as well.
+        let missing = self.sent.iter().filter(|sent| sent.missing).count() as f64;
+        let arrived = self.samples.len() as f64;
+        let part = arrived / (arrived + missing) / expected;
         let carried = carried * part.min(1.0);
         if carried >= sent * CLEAR {
             Outcome::Carried(carried)

@@ -18,6 +18,9 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(4),
 ];
 
+/// So many probes without any of their padding mean that it is not counted.
+const UNHEEDED: usize = 3;
+
 /// A probe goes beyond what is wished for by this much, so that the wish is met with certainty.
 const BEYOND: f64 = 1.05;
 
@@ -48,8 +51,10 @@ pub struct Prober {
     padding_at: Option<Instant>,
     failures: usize,
     successes: usize,
-    /// The peer counts no padding.
+    /// The peer counts no padding: none of several probes' has come. Once some has, the others' was lost.
     heedless: bool,
+    unheeded: usize,
+    counts_padding: bool,
 }
 
 impl Prober {
@@ -60,8 +65,15 @@ impl Prober {
     }
 
     pub fn arrived(&mut self, now: Instant, arrival: &Arrival, transit: f64) {
+        self.counts_padding |= arrival.is_padding;
         if let Some(probe) = &mut self.probe {
             probe.arrived(now, arrival, transit);
+        }
+    }
+
+    pub fn missing(&mut self, number: u64) {
+        if let Some(probe) = &mut self.probe {
+            probe.missing(number);
         }
     }
 
@@ -83,7 +95,8 @@ impl Prober {
             }
             Outcome::Limited(_) | Outcome::Unknown => self.put_off(now),
             Outcome::Unheeded => {
-                self.heedless = true;
+                self.unheeded += 1;
+                self.heedless = !self.counts_padding && self.unheeded >= UNHEEDED;
                 self.put_off(now);
             }
         }
@@ -119,7 +132,7 @@ impl Prober {
             NOT_NOW
         };
         self.padding_at = Some(now + pause);
-        if is_sending { probe.missing(now) } else { 0 }
+        if is_sending { probe.due(now) } else { 0 }
     }
 
     fn begin(&mut self, now: Instant, conditions: Conditions) {
