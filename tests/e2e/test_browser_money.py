@@ -272,6 +272,7 @@ async def test_a_battle_from_the_ticket_to_the_pot(
     await expect(stage.get_by_role("article", name="Juno, €5.00")).to_be_visible()
     await expect(stage.get_by_role("article", name="Mia, €0.00")).to_be_visible()
 
+    await expect(sheet).to_be_hidden()
     await seat.get_by_label("Message").fill("What a night")
     await seat.get_by_label("Message").press("Enter")
     await expect(stage.get_by_role("complementary", name="Chat")).to_contain_text("Leo What a night")
