@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.crowd import clip
+from bench.crowd import clip, counters, crowd
 from bench.report import Report
 from support.server import Server
 from support.swarm import SwarmPeer
@@ -66,24 +66,15 @@ async def participant(server: Server, _: int) -> AsyncIterator[None]:
         await eve.finish()
 
 
-async def packets_in(server: Server) -> float:
-    """Datagrams that the server has seen, at most a second ago."""
-    text = (await server.people.http.get("/metrics")).text
-    rows = (line.split(" ") for line in text.splitlines() if line.startswith("curtaincall_sfu_packets_in_total "))
-    return next(float(row[1]) for row in rows)
-
-
 async def call(server: Server, port: int, flood: Flood) -> Outcome:
     video, audio = clip(VIDEO_KBPS)
-    arguments = ["load", "--url", server.url.replace("http", "ws", 1), "--bearer", server.people.service_token]
-    arguments += ["--rooms", "1", "--peers", "2", "--publish-video", str(video), "--publish-audio", str(audio)]
-    arguments += ["--warm-up-s", str(WARM_UP_S), "--duration-s", str(SECONDS), "--server", str(server.pid)]
-    async with SwarmPeer(arguments) as swarm:
+    two = crowd(server, video=[video], audio=audio, peers=2, warm_up_s=WARM_UP_S, duration_s=SECONDS)
+    async with two as swarm:
         await swarm.wait_for("window_began", timeout_s=60)
-        before = await packets_in(server)
+        before = (await counters(server))["packets_in"]
         async with flood(server, port):
             await swarm.wait_for("window_ended", timeout_s=SECONDS + 60)
-            seen = await packets_in(server) - before
+            seen = (await counters(server))["packets_in"] - before
         summary: dict[str, Any] = await swarm.wait_for("summary", timeout_s=60)
     window = summary["window"]
     return Outcome(

@@ -12,10 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from bench.crowd import FULL_ROOM, clip
+from bench.crowd import FULL_ROOM, clip, crowd
 from bench.report import Report
 from support.server import Server
-from support.swarm import SwarmPeer
 
 SECONDS: Final = float(os.environ.get("SECONDS_EACH", "600"))
 WARM_UP_S: Final = 15.0
@@ -25,15 +24,20 @@ LAYERS: Final = (("1280x720", 1_200), ("852x480", 500), ("426x240", 150))
 
 async def main() -> int:
     audio = clip(LAYERS[0][1], LAYERS[0][0])[1]
-    layers = ",".join(str(clip(kbps, size)[0]) for size, kbps in LAYERS)
+    layers = [clip(kbps, size)[0] for size, kbps in LAYERS]
     report = Report("room")
     with tempfile.TemporaryDirectory(prefix="curtaincall-bench-") as folder:
         async with Server(Path(folder), environment={"CURTAINCALL_MEDIA__SHARDS": "1"}) as server:
-            arguments = ["load", "--url", server.url.replace("http", "ws", 1), "--bearer", server.people.service_token]
-            arguments += ["--rooms", "1", "--peers", str(FULL_ROOM), "--heights", "720,240"]
-            arguments += ["--simulcast", layers, "--publish-audio", str(audio), "--codec", "vp8"]
-            arguments += ["--warm-up-s", str(WARM_UP_S), "--duration-s", str(SECONDS), "--server", str(server.pid)]
-            async with SwarmPeer(arguments) as swarm:
+            room = crowd(
+                server,
+                video=layers,
+                audio=audio,
+                peers=FULL_ROOM,
+                warm_up_s=WARM_UP_S,
+                duration_s=SECONDS,
+                options=["--heights", "720,240"],
+            )
+            async with room as swarm:
                 summary = await swarm.wait_for("summary", timeout_s=WARM_UP_S + SECONDS + 120)
     assert summary["connected"] == FULL_ROOM, f"only {summary['connected']} connected"
     window = summary["window"]

@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.crowd import clip
+from bench.crowd import clip, counters, crowd
 from bench.report import Report
 from support.server import Server
-from support.swarm import SwarmPeer
 
 SECONDS = float(os.environ.get("SECONDS_EACH", "10"))
 WARM_UP_S = 3.0
@@ -75,22 +74,22 @@ class Outcome:
     grew_mib: float
 
 
-async def counters(server: Server) -> dict[str, float]:
-    """The SFU's own counters, at most a second old."""
-    text = (await server.people.http.get("/metrics")).text
-    rows = (line.split(" ") for line in text.splitlines() if line.startswith("curtaincall_sfu_"))
-    return {name.removeprefix("curtaincall_sfu_").removesuffix("_total"): float(value) for name, value in rows}
-
-
 async def run(server: Server, shape: Shape) -> Outcome:
     video, audio = clip(shape.video_kbps)
-    token = server.people.service_token
-    arguments = ["load", "--url", server.url.replace("http", "ws", 1), "--bearer", token]
-    arguments += ["--rooms", str(shape.rooms), "--peers", str(shape.peers), "--publishers", str(shape.publishers)]
-    arguments += ["--publish-video", str(video), "--publish-audio", str(audio), "--codec", "vp8"]
-    arguments += ["--warm-up-s", str(WARM_UP_S), "--duration-s", str(SECONDS), "--server", str(server.pid)]
-    arguments += ["--joins", str(shape.joins), "--decrypt-one-in", str(DECRYPT_ONE_IN if shape.sinks else 1)]
-    async with SwarmPeer(arguments) as swarm:
+    load = crowd(
+        server,
+        video=[video],
+        audio=audio,
+        rooms=shape.rooms,
+        peers=shape.peers,
+        warm_up_s=WARM_UP_S,
+        duration_s=SECONDS,
+        options=[
+            *("--publishers", str(shape.publishers), "--joins", str(shape.joins)),
+            *("--decrypt-one-in", str(DECRYPT_ONE_IN if shape.sinks else 1)),
+        ],
+    )
+    async with load as swarm:
         await swarm.wait_for("window_began", timeout_s=180)
         before = await counters(server)
         await swarm.wait_for("window_ended", timeout_s=SECONDS + 60)
