@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use str0m::rtp::Ssrc;
 
-use crate::transport_seq::extension;
+use crate::extensions::extension;
 
 /// A stream that was not heard for so long has left its line to whoever comes.
 pub const PATIENCE: Duration = Duration::from_secs(1);
@@ -38,6 +38,16 @@ struct Incumbent {
     heard_at: Instant,
 }
 
+impl NameIds {
+    fn name_of(&self, packet: &[u8]) -> Option<Name> {
+        Some(Name {
+            mid: extension(packet, &self.mid)?.to_vec(),
+            rid: extension(packet, &self.rid).unwrap_or_default().to_vec(),
+            payload_type: packet.get(1)? & 0x7f,
+        })
+    }
+}
+
 /// The streams of a session of which packets have decrypted, and their lines.
 #[derive(Debug, Default)]
 pub struct Incumbents {
@@ -53,7 +63,7 @@ impl Incumbents {
 
     /// Whether the packet of a stream that nothing is known of names the line of one that is heard.
     pub fn refuse(&self, now: Instant, packet: &[u8]) -> bool {
-        let Some(name) = self.name_of(packet) else {
+        let Some(name) = self.ids.name_of(packet) else {
             return false;
         };
         self.streams
@@ -63,16 +73,12 @@ impl Incumbents {
 
     /// A packet of the stream has decrypted.
     pub fn heard(&mut self, now: Instant, stream: Ssrc, packet: &[u8]) {
-        let known = self.streams.iter().position(|known| known.stream == stream);
-        let named = known.and_then(|at| self.streams.get(at)?.name.as_ref());
-        let name = if named.is_some() {
-            None
-        } else {
-            self.name_of(packet)
-        };
-        if let Some(known) = known.and_then(|at| self.streams.get_mut(at)) {
+        let mut streams = self.streams.iter_mut();
+        if let Some(known) = streams.find(|known| known.stream == stream) {
             known.heard_at = now;
-            known.name = known.name.take().or(name);
+            if known.name.is_none() {
+                known.name = self.ids.name_of(packet);
+            }
             return;
         }
         if self.streams.len() >= MAX_STREAMS {
@@ -80,19 +86,9 @@ impl Incumbents {
         }
         self.streams.push(Incumbent {
             stream,
-            name,
+            name: self.ids.name_of(packet),
             heard_at: now,
         });
-    }
-
-    fn name_of(&self, packet: &[u8]) -> Option<Name> {
-        Some(Name {
-            mid: extension(packet, &self.ids.mid)?.to_vec(),
-            rid: extension(packet, &self.ids.rid)
-                .unwrap_or_default()
-                .to_vec(),
-            payload_type: packet.get(1)? & 0x7f,
-        })
     }
 }
 

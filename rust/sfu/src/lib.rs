@@ -15,6 +15,7 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod event_log;
+pub mod extensions;
 pub mod incumbents;
 pub mod keyframes;
 pub mod launch;

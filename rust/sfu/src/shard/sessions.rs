@@ -45,18 +45,19 @@ impl Shard {
         let now = self.now;
         let local = self.reached_at(from.address);
         let link = self.seats.get_mut(key)?.link.as_mut()?;
+        let is_proven = matches!(datagram, Datagram::Rtp(stream) if link.incumbents.has(stream));
         let budget = match datagram {
             Datagram::Check => &mut link.budgets.checks,
             Datagram::Dtls => &mut link.budgets.handshakes,
             Datagram::Rtcp => &mut link.budgets.reports,
-            Datagram::Rtp(stream) if link.incumbents.has(stream) => &mut link.budgets.media,
+            Datagram::Rtp(_) if is_proven => &mut link.budgets.media,
             Datagram::Rtp(_) => &mut link.budgets.unproven,
         };
         if !budget.take(now) {
             return None;
         }
-        if let Datagram::Rtp(stream) = datagram {
-            let is_forged = !link.incumbents.has(stream) && link.incumbents.refuse(now, bytes);
+        if matches!(datagram, Datagram::Rtp(_)) {
+            let is_forged = !is_proven && link.incumbents.refuse(now, bytes);
             if is_forged || !link.transport_seqs.admit(bytes) {
                 return None;
             }
